@@ -191,7 +191,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "next_inputs": LINE,
     "release": ("shared",),
     "hold": ("shared", "needs"),
-    "join": ("shared", "accounts"),
+    "join": LINE,
     "repool": LINE,
     "line_up": LINE,
     "open": ("shared", "accounts", "meter"),

@@ -195,6 +195,51 @@ def test_a_job_that_every_account_refused_goes_to_the_first_that_is_well_again(l
     assert job(ledger, on["a"]).account == "b"
 
 
+def refused(ledger: Ledger, job_id: str, *, trip: BreakerTrip = OUT_OF_CREDITS) -> list[str]:
+    """Have the account of a job refuse it; return the jobs that were given a slot by that."""
+    answer = ledger.transitions.advance(job(ledger, job_id), transitions.refused(job(ledger, job_id), trip, {}))
+    assert isinstance(answer, Advanced)
+    return [message.job_id for message in answer.granted]
+
+
+def test_a_refused_job_follows_its_tenants_pin(ledger: Ledger) -> None:
+    with_accounts(ledger, a=1, b=1)
+    ledger.pool.pin("acme", ["a"])
+    accepted(ledger, "waits", tenant="acme")
+    assert refused(ledger, "waits") == []
+    ledger.pool.pin("acme", ["b"])
+    assert claimed(ledger) == ["waits"]
+    assert job(ledger, "waits").account == "b"
+
+
+def test_a_job_whose_tenant_was_pinned_during_its_call_is_refused_there_and_goes_on_elsewhere(ledger: Ledger) -> None:
+    with_accounts(ledger, a=1, b=1)
+    ledger.pool.pin("acme", ["a"])
+    accepted(ledger, "sent", tenant="acme")
+    ledger.pool.pin("acme", ["b"])
+    assert refused(ledger, "sent") == ["sent"]
+    assert job(ledger, "sent").account == "b"
+
+
+def test_jobs_that_an_account_refused_go_on_when_it_is_left_out(ledger: Ledger, time: Time) -> None:
+    with_accounts(ledger, a=1, b=1)
+    accepted(ledger, "j1", "j2")
+    on = {job(ledger, name).account: name for name in ("j1", "j2")}
+    refused(ledger, on["b"], trip=REFUSED)
+    refused(ledger, on["a"])
+    with_accounts(ledger, b=1)
+    time.pass_(REFUSED.wait)
+    assert claimed(ledger) == [on["a"]]
+
+
+def test_jobs_that_the_single_account_refused_go_on_when_others_are_named(ledger: Ledger) -> None:
+    accepted(ledger, "j1")
+    refused(ledger, "j1")
+    with_accounts(ledger, a=1)
+    assert claimed(ledger) == ["j1"]
+    assert job(ledger, "j1").account == "a"
+
+
 def test_a_job_that_every_account_refuses_for_its_own_sake_fails_and_stops_nobody_for_long(
     ledger: Ledger, time: Time
 ) -> None:
@@ -255,6 +300,24 @@ def test_an_account_with_jobs_cannot_be_left_out(ledger: Ledger) -> None:
     ended(ledger, on["b"])
     with_accounts(ledger, a=1)
     assert list(ledger.pool.known()) == ["a"]
+
+
+def test_an_account_that_refused_a_job_of_its_own_cannot_be_left_out(ledger: Ledger) -> None:
+    with_accounts(ledger, a=1, b=1)
+    accepted(ledger, "own", account="a")
+    refused(ledger, "own")
+    with pytest.raises(WrongOwner, match=r"account 'a' still has 1 jobs"):
+        with_accounts(ledger, b=1)
+
+
+def test_an_account_to_which_a_tenant_is_pinned_cannot_be_left_out(ledger: Ledger) -> None:
+    with_accounts(ledger, a=(1, ("eu",)), b=1, c=(1, ("eu",)))
+    ledger.pool.pin("acme", ["eu"])
+    with_accounts(ledger, b=1, c=(1, ("eu",)))
+    with pytest.raises(WrongOwner, match=r"'acme' is pinned to the account 'c'.*tenants set acme --accounts"):
+        with_accounts(ledger, b=1)
+    ledger.pool.pin("acme", [])
+    with_accounts(ledger, b=1)
 
 
 def test_the_single_accounts_jobs_stay_its_own_when_accounts_are_named(ledger: Ledger) -> None:

@@ -98,6 +98,15 @@ def left_out(account: str, jobs: int) -> str:
     )
 
 
+def left_out_pin(account: str, tenant: str) -> str:
+    """Say why settings may not leave an account out to which a tenant is pinned."""
+    return (
+        f"The tenant {tenant!r} is pinned to the account {account!r}, which is not in SWAPLINE_ACCOUNTS: name it again,"
+        f" or pin the tenant elsewhere first: `swapline tenants set {tenant} --accounts NAME`, or"
+        f" `swapline tenants reset {tenant}`."
+    )
+
+
 def refusal(what: str, have: Vendor, mine: Vendor, account: str = DEFAULT) -> str:
     """Say why a worker with `mine` may not work on the ledger of `have`."""
     if account != DEFAULT:

@@ -10,7 +10,7 @@ from pydantic import Field
 from swapline_producer.contract import ApiVersion, Frozen
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
-from swapline_producer.ledger.accounts.registry import BEFORE_MS, DEFAULT, Vendor, left_out, refusal
+from swapline_producer.ledger.accounts.registry import BEFORE_MS, DEFAULT, Vendor, left_out, left_out_pin, refusal
 from swapline_producer.ledger.scripts import LedgerPart, listed, translated
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ class Workers(LedgerPart):
             raise LedgerUnavailable("Another worker has just bound the ledger to its account; ask again.")
         if answer["refused"] == "jobs":
             raise WrongOwner(left_out(answer["account"], answer["jobs"]))
+        if answer["refused"] == "pinned":
+            raise WrongOwner(left_out_pin(answer["account"], answer["tenant"]))
         if answer["refused"]:
             own, account = Vendor(answer["address"], answer["simulated"], answer["key"]), answer["account"]
             raise WrongOwner(refusal(answer["refused"], own, vendors[account], account))

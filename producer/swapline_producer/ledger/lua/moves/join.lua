@@ -20,7 +20,8 @@
 -- Returns {refused = false, limits = {NAME = text}, changes = {{NAME, text before or false, text, account or nothing}, …},
 -- new_keys = {account, …}}; or what differs: {refused = 'simulated' | 'address' | 'key' | 'salt', account, address,
 -- simulated, key} of the ledger's own. 'salt': nothing can be compared; repeat with the ledger's salt.
--- {refused = 'jobs', account, jobs}: an account is left out that has jobs.
+-- {refused = 'jobs', account, jobs}: an account is left out that has jobs; {refused = 'pinned', account, tenant}: to which a
+-- tenant is pinned.
 
 local LIMITS = {'rescue_ms', 'poll_rate'}
 local OF_ACCOUNT = {'max_in_flight', 'submit_rate', 'credits_per_day'}
@@ -134,6 +135,13 @@ local function common()
   return found, several
 end
 
+-- What an account refused that is left out waits for the others.
+local function refused_go_on(name)
+  use(name)
+  for _, id in ipairs(redis.call('ZRANGE', own('refused'), 0, -1)) do stand_again(id) end
+  use('default')
+end
+
 -- Publish the accounts. The first time, the jobs that there are belong to `default`.
 local function publish()
   local names, several = common()
@@ -167,6 +175,10 @@ local function publish()
   end
   set_limits('accounts', table.concat(all, ','), 'partial', table.concat(lacking, ','))
   known = nil
+  accounts()
+  for name in pairs(next(before) and before or {default = true}) do
+    if not names[name] then refused_go_on(name) end
+  end
 end
 
 local records, refused = {}, nil
@@ -183,7 +195,7 @@ for _, one in ipairs(accounts() and pooled.list() or {{name = 'default'}}) do
   if jobs > 0 then refused = {refused = 'jobs', account = one.name, jobs = jobs} end
 end
 
--- Jobs that wait for an account that is left out, and for no other.
+-- Jobs that wait for an account that is left out, and for no other; or a tenant whose jobs would.
 local function left_waiting()
   local mine = {tokens = {}}
   for name, one in pairs(input.worker.record.accounts or {default = {about = '{"labels":[]}'}}) do
@@ -201,6 +213,22 @@ local function left_waiting()
         end
       end
       if jobs > 0 then return {refused = 'jobs', account = pool, jobs = jobs} end
+    end
+  end
+  for _, one in ipairs(pooled.list()) do
+    if not mine.tokens[one.name] then
+      use(one.name)
+      local jobs = 0
+      for _, id in ipairs(redis.call('ZRANGE', own('refused'), 0, -1)) do
+        if not pooled.serves(mine, pooled.pool_of(id)) then jobs = jobs + 1 end
+      end
+      use('default')
+      if jobs > 0 then return {refused = 'jobs', account = one.name, jobs = jobs} end
+      for tenant, pool in pairs(whole(key('pins'))) do
+        if pooled.serves(one, pool) and not pooled.serves(mine, pool) then
+          return {refused = 'pinned', account = one.name, tenant = tenant}
+        end
+      end
     end
   end
 end

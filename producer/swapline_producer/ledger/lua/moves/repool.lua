@@ -10,7 +10,7 @@ local from, moved = accounts() and pooled.subline(input.priority, input.pool), 0
 local ids = from and redis.call('ZRANGE', key('line', from, input.tenant), input.skip, input.skip + input.limit - 1) or {}
 for _, id in ipairs(ids) do
   local created_at = redis.call('HGET', key('job', id), 'created_at')
-  if created_at and pooled.choose(id, input.tenant) ~= input.pool then
+  if created_at and pooled.choose(id) ~= input.pool then
     redis.call('ZREM', key('line', from, input.tenant), id)
     join_line(id, input.priority, input.tenant, created_at)
     moved = moved + 1

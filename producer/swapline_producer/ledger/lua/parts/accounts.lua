@@ -118,14 +118,18 @@ local function several(text_of_names)
     return have[1] or '', have[2]
   end
 
-  -- Decide the pool of a job that joins the line: of the account that may have been charged for it, of its request, or of
-  -- its tenant.
-  local function choose(id, tenant)
-    local have = redis.call('HMGET', key('job', id), 'bound', 'pin', 'pool', 'api')
+  -- The pool of a job as things are now: of the account that may have been charged for it, of its request, or of its tenant.
+  local function pool_of(id)
+    local have = redis.call('HMGET', key('job', id), 'bound', 'pin', 'tenant', 'api')
     local version, partial = have[4] or 'v6', whole(key('limits')).partial or ''
-    local pool = have[1] or have[2] or redis.call('HGET', key('pins'), tenant) or ''
-    if string.find(partial, version, 1, true) then pool = pool .. '@' .. version end -- not all accounts have it
-    if pool ~= (have[3] or '') then redis.call('HSET', key('job', id), 'pool', pool) end
+    local pool = have[1] or have[2] or redis.call('HGET', key('pins'), have[3]) or ''
+    return string.find(partial, version, 1, true) and pool .. '@' .. version or pool -- not all accounts have it
+  end
+
+  -- Decide the pool of a job that joins the line.
+  local function choose(id)
+    local pool = pool_of(id)
+    if pool ~= place(id) then redis.call('HSET', key('job', id), 'pool', pool) end
     if pool ~= '' and redis.call('HSETNX', key('pools'), pool, '1') == 1 then forget() end
     return pool
   end
@@ -142,7 +146,7 @@ local function several(text_of_names)
   end
 
   return {idle = idle, list = list, named = named, serves = serves, subline = subline, pools = pools, sublines = sublines, tidy = tidy,
-    place = place, choose = choose}
+    place = place, pool_of = pool_of, choose = choose}
 end
 
 local known, pooled

@@ -49,7 +49,7 @@ local function to_the_end(in_subline, tenant)
 end
 
 local function join_line(id, priority, tenant, created_at)
-  local in_subline = accounts() and pooled.subline(priority, pooled.choose(id, tenant)) or priority
+  local in_subline = accounts() and pooled.subline(priority, pooled.choose(id)) or priority
   redis.call('ZADD', key('line', in_subline, tenant), 'NX', created_at, id)
   if redis.call('ZSCORE', key('line', in_subline), tenant) then return end
   if redis.call('ZSCORE', key('capped', in_subline), tenant) then return end
@@ -230,7 +230,7 @@ local function take_over_refused()
     use(other)
     if other == here or breaker_of('kind') == 'input' then return end
     for _, id in ipairs(redis.call('ZRANGE', own('refused'), '-inf', text(at), 'BYSCORE', 'LIMIT', 0, RETURNS)) do
-      if pooled.serves(pooled.named(here), pooled.place(id)) then
+      if pooled.serves(pooled.named(here), pooled.pool_of(id)) then
         stand_again(id)
         return true
       end

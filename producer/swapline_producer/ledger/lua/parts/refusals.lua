@@ -124,7 +124,7 @@ local function note_refused(id, s, waits)
     local here = account or 'default'
     for _, one in ipairs(waits and ELSEWHERE[s.kind] and accounts() and pooled.list() or {}) do
       use(one.name)
-      elsewhere = elsewhere or one.name ~= here and pooled.serves(one, pooled.place(id)) and not is_refusing() and usable_slots() > 0
+      elsewhere = elsewhere or one.name ~= here and pooled.serves(one, pooled.pool_of(id)) and not is_refusing() and usable_slots() > 0
     end
     use(here)
     if waits and not elsewhere then redis.call('ZADD', own('refused'), text(soft and at + 2 * s.wait_ms or at), id) end
