@@ -8,15 +8,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from support.servers import waited_for
+from support.servers import waited_for, with_accounts
+from swapline_producer.cli import connections
+from swapline_producer.cli.account.limits import limits
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.ledger.accounts.registry import Vendor
-from swapline_producer.ledger.accounts.workers import LIFE_MS, LimitChange, WorkerRecord
+from swapline_producer.ledger.accounts.workers import LIFE_MS, AccountShown, LimitChange, WorkerRecord
 from swapline_producer.operations.doctor import Verdict
 from swapline_producer.operations.doctor import ledger as of_ledger
 from swapline_workers.runtime.installation.membership import named_limits
@@ -107,6 +110,32 @@ def test_doctor_says_where_workers_differ_and_what_no_worker_names(empty: Ledger
     [finding] = of_ledger.limits(empty)
     assert "MAX_IN_FLIGHT 3: it counts, and no worker's settings name it" in finding.found
     assert "limits forget" in finding.advice
+
+
+def test_the_limits_of_an_account_are_shown_set_and_lifted_by_its_name(
+    empty: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*arguments: str) -> Any:
+        done = CliRunner().invoke(limits, list(arguments))
+        return done.exception or json.loads(done.output or "null") if "--json" in arguments else done.exception
+
+    monkeypatch.setattr(connections, "ledger", lambda: empty)
+    capped = AccountShown(limits=Limits(max_in_flight=2, credits_per_day=10))
+    with_accounts(empty, a=capped, b=1)
+    found = asked("--json")
+    assert set(found) == {"rescue_after", "poll_rate", "accounts"}
+    assert found["accounts"]["a"]["credits_per_day"] == {"value": 10, "named": {"10": ["h (pid 1)"]}}
+    assert "h (pid 1) has credits_per_day 10 for a" in str(asked("forget", "CREDITS_PER_DAY", "--account", "a"))
+    with_accounts(empty, a=2, b=1)
+    assert empty.limits.current("a").credits_per_day == 10
+    assert "CREDITS_PER_DAY of a 10: it counts, and no" in next(of_ledger.limits(empty)).found
+    assert asked("forget", "CREDITS_PER_DAY", "--account", "a") is None
+    assert asked("set", "SUBMIT_RATE", "0.5", "--account", "b") is None
+    assert (empty.limits.current("a").credits_per_day, empty.limits.current("b").submit_rate) == (None, 0.5)
+    assert "each account: add --account (a, b)" in str(asked("set", "SUBMIT_RATE", "1"))
+    assert "leave --account out" in str(asked("set", "POLL_RATE", "1", "--account", "a"))
+    assert "no account 'c'" in str(asked("set", "SUBMIT_RATE", "1", "--account", "c"))
+    assert asked("set", "POLL_RATE", "1") is None
 
 
 def test_only_what_somebody_has_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`swapline limits`: limits of the whole installation, and the workers that name them."""
+"""`swapline limits`: limits of the installation and its accounts, and the workers that name them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swapline_producer.terminal.tables import print_rows
 
 if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
-    from swapline_producer.ledger.accounts.workers import WorkerRecord
+    from swapline_producer.operations.limits import LimitInForce
 
 KINDS: dict[str, click.ParamType[Any]] = {
     "MAX_IN_FLIGHT": click.IntRange(1, 10_000),
@@ -27,12 +27,14 @@ KINDS: dict[str, click.ParamType[Any]] = {
 
 NAME = click.Choice(list(KINDS), case_sensitive=False)
 
+account_option = click.option("--account", help="Of this account, where there are several.")
+
 
 @click.group(invoke_without_command=True)
 @as_json_option
 @click.pass_context
 def limits(ctx: click.Context, *, as_json: bool) -> None:
-    """Show the limits of the installation. A limit is what all workers that name it in their settings say.
+    """Show the limits of the installation and its accounts. What all workers that name a limit say counts.
 
     Where workers differ, and where none names it any more, it stays as it is.
 
@@ -43,24 +45,28 @@ def limits(ctx: click.Context, *, as_json: bool) -> None:
     """  # noqa: D301 -- click's mark for a block that keeps its lines
     if ctx.invoked_subcommand is not None:
         return
-    reached = connections.ledger()
-    found, workers = reached.limits.current(), reached.workers.alive()
-    rows = {name: (getattr(found, name.lower()), _named_by(workers, name)) for name in KINDS}
+    from swapline_producer.operations.limits import limits_in_force  # noqa: PLC0415 -- not loaded for --help
+
+    found = limits_in_force(connections.ledger())
+    accounts = sorted({one.account for one in found if one.account})
     if as_json:
-        print_json({name.lower(): {"value": value, "named": named} for name, (value, named) in rows.items()})
+        of_accounts = {"accounts": {account: _by_name(found, account) for account in accounts}} if accounts else {}
+        print_json(_by_name(found, None) | of_accounts)
         return
-    table = Table("limit", "counts", "named by", box=None, pad_edge=False)
-    for name, (value, named) in rows.items():
-        who = "; ".join(f"{one}: {', '.join(by)}" for one, by in named.items())
-        table.add_row(name, "-" if value is None else f"{value:g}", who or ("no worker" if value is not None else ""))
+    table = Table("limit", *(["account"] if accounts else []), "counts", "named by", box=None, pad_edge=False)
+    for one in found:
+        who = "; ".join(f"{value}: {', '.join(by)}" for value, by in one.named.items())
+        cells = ["-" if one.value is None else f"{one.value:g}", who or ("no worker" if one.value is not None else "")]
+        table.add_row(one.name.upper(), *([one.account or ""] if accounts else []), *cells)
     print_rows(table)
 
 
 @limits.command("set")
 @click.argument("name", type=NAME)
 @click.argument("value")
+@account_option
 @click.pass_context
-def set_limit(ctx: click.Context, name: str, value: str) -> None:
+def set_limit(ctx: click.Context, name: str, value: str, account: str | None) -> None:
     """Set a limit that no worker names in its settings.
 
     \b
@@ -69,37 +75,45 @@ def set_limit(ctx: click.Context, name: str, value: str) -> None:
     from swapline_producer.contract.accounts import Limits  # noqa: PLC0415 -- not loaded for --help
 
     number: Any = KINDS[name].convert(value, None, ctx)
-    reached = connections.ledger()
-    _check_unnamed(reached, name)
-    reached.limits.configure(Limits(**{name.lower(): number}))
-    out.print(f"{name} is {number:g} from now on")
+    reached = _reached(name, account)
+    reached.limits.configure(Limits(**{name.lower(): number}), account)
+    out.print(f"{name}{_of(account)} is {number:g} from now on")
 
 
 @limits.command("forget")
 @click.argument("name", type=NAME)
-def forget_limit(name: str) -> None:
+@account_option
+def forget_limit(name: str, account: str | None) -> None:
     """Lift a limit that no worker names in its settings any more.
 
     \b
-    Example: swapline limits forget CREDITS_PER_DAY
+    Examples:
+      swapline limits forget CREDITS_PER_DAY
+      swapline limits forget CREDITS_PER_DAY --account brand-a
     """  # noqa: D301 -- click's mark for a block that keeps its lines
+    _reached(name, account).limits.forget([name.lower()], account)
+    out.print(f"{name}{_of(account)} is forgotten; it counts again when a worker names it")
+
+
+def _by_name(found: list[LimitInForce], account: str | None) -> dict[str, Any]:
+    return {one.name: {"value": one.value, "named": one.named} for one in found if one.account == account}
+
+
+def _of(account: str | None) -> str:
+    return f" of {account}" if account else ""
+
+
+def _reached(name: str, account: str | None) -> Ledger:
+    """Connect, if the limit is one that this account or installation has, and no worker names it."""
+    from swapline_producer.operations.limits import OF_ACCOUNT, named_by  # noqa: PLC0415 -- not loaded for --help
+
     reached = connections.ledger()
-    _check_unnamed(reached, name)
-    reached.limits.forget([name.lower()])
-    out.print(f"{name} is forgotten; it counts again when a worker names it")
-
-
-def _named_by(workers: list[WorkerRecord], name: str) -> dict[str, list[str]]:
-    named: dict[str, list[str]] = {}
-    for worker in workers:
-        value = getattr(worker.limits, name.lower())
-        if value is not None:
-            named.setdefault(f"{value:g}", []).append(worker.name)
-    return named
-
-
-def _check_unnamed(reached: Ledger, name: str) -> None:
-    for value, by in _named_by(reached.workers.alive(), name).items():
-        raise NotPossible(
-            f"{by[0]} has SWAPLINE_{name}={value} in its settings, so that counts: change it there, in all workers."
-        )
+    one_for_all = name.lower() not in OF_ACCOUNT
+    if account is not None and one_for_all:
+        raise NotPossible(f"{name} is a limit of the whole installation: leave --account out.")
+    if account is None and not one_for_all and reached.pool.several():
+        raise NotPossible(f"{name} is a limit of each account: add --account ({', '.join(reached.pool.known())}).")
+    for value, by in named_by(reached.workers.alive(), name.lower(), account).items():
+        setting = f"SWAPLINE_{name}={value}" if account is None else f"{name.lower()} {value} for {account}"
+        raise NotPossible(f"{by[0]} has {setting} in its settings, so that counts: change it there, in all workers.")
+    return reached

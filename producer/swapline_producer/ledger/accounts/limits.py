@@ -25,22 +25,28 @@ PROGRAM = "a program"
 class InstallationLimits(LedgerPart):
     """Limits of the waiting line."""
 
-    def current(self) -> Limits:
-        """Return the limits in force."""
+    def current(self, account: str | None = None) -> Limits:
+        """Return the limits in force: of the installation, whose single account is included, or of an account."""
+        key = self._key(account)
         with translated():
-            return Limits.from_ledger(cast("dict[str, str]", self._scripts.client.hgetall(self._scripts.key("limits"))))
+            return Limits.from_ledger(cast("dict[str, str]", self._scripts.client.hgetall(key)))
 
-    def configure(self, limits: Limits) -> None:
-        """Set the named limits; living workers' come back (see `join`)."""
+    def configure(self, limits: Limits, account: str | None = None) -> None:
+        """Set the named limits; living workers' come back (see `join`). Raises NotPossible for an unknown account."""
+        key = self._key(account)
         with translated():
             for name, value in limits.named().items():
-                self._scripts.client.hset(self._scripts.key("limits"), name, value)
+                self._scripts.client.hset(key, name, value)
 
-    def forget(self, limits: Iterable[str]) -> None:
-        """Lift limits, given as fields of `Limits`."""
+    def forget(self, limits: Iterable[str], account: str | None = None) -> None:
+        """Lift limits, given as fields of `Limits`. Raises NotPossible for an unknown account."""
+        key = self._key(account)
         with translated():
             for name in limits:
-                self._scripts.client.hdel(self._scripts.key("limits"), "rescue_ms" if name == "rescue_after" else name)
+                self._scripts.client.hdel(key, "rescue_ms" if name == "rescue_after" else name)
+
+    def _key(self, account: str | None) -> str:
+        return self._scripts.key("limits") if account is None else AccountPool(self._scripts).limits_key(account)
 
     def set_slots(self, number: int | None, *, by: str = "", account: str = DEFAULT_ACCOUNT) -> None:
         """Use `number` slots, whatever the workers' setting; None restores the setting. `by`: who wants it.

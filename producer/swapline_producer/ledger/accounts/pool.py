@@ -33,6 +33,11 @@ class AccountPool(LedgerPart):
             return {DEFAULT_ACCOUNT: ()}
         return {name: tuple(listed(orjson.loads(found[name])["labels"])) for name in sorted(found)}
 
+    def several(self) -> bool:
+        """Whether workers name accounts: each has limits of its own then."""
+        with translated():
+            return bool(self._scripts.client.exists(self._scripts.key("known")))
+
     def views(self) -> list[AccountView]:
         """Return how each account is used now."""
         answer = self._scripts.run("slots")

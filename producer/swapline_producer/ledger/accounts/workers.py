@@ -74,6 +74,12 @@ class WorkerRecord(Frozen):
         """Return its host and process."""
         return f"{self.host} (pid {self.pid})"
 
+    def limits_of(self, account: str | None) -> Limits:
+        """Return what its settings name for the installation, or for an account."""
+        if account is None or (account == DEFAULT and not self.accounts):
+            return self.limits
+        return self.accounts[account].limits if account in self.accounts else Limits()
+
 
 class LimitChange(NamedTuple):
     """A limit in force, because all workers that name it agree."""

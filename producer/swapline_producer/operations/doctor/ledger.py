@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import CREDITS_PER_JOB, State
 from swapline_producer.operations.doctor.findings import Finding, fail, ok, warn
+from swapline_producer.operations.limits import limits_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,21 +69,19 @@ def _outdated(ledger: Ledger) -> Iterator[Finding]:
 
 def limits(ledger: Ledger) -> Iterator[Finding]:
     """Check that all workers name the limits in force."""
-    counts, living = ledger.limits.current(), ledger.workers.alive()
-    values = {name: value for name, value in counts if value is not None}
-    named = {name: {getattr(worker.limits, name) for worker in living} - {None} for name in values}
-    disputed = [name for name, values_named in named.items() if len(values_named) > 1]
-    unnamed = [name for name, values_named in named.items() if living and not values_named]
-    for name in disputed:
-        differing = " and ".join(f"{one:g}" for one in sorted(named[name]))
-        found = f"workers name {differing} as {name.upper()}, and {values[name]:g} counts"
+    counting = [one for one in limits_in_force(ledger) if one.value is not None]
+    disputed = [one for one in counting if len(one.named) > 1]
+    unnamed = [one for one in counting if ledger.workers.alive() and not one.named]
+    for one in disputed:
+        differing = " and ".join(sorted(one.named, key=float))
+        found = f"workers name {differing} as {one.title}, and {one.value:g} counts"
         yield warn("limits", found, "give all workers the same: `swapline limits` shows which names what")
     if unnamed:
-        found = ", ".join(f"{name.upper()} {values[name]:g}" for name in unnamed)
+        found = ", ".join(f"{one.title} {one.value:g}" for one in unnamed)
         advice = "`swapline limits forget NAME` where it is not meant any more"
         yield warn("limits", f"{found}: it counts, and no worker's settings name it", advice)
     if not disputed and not unnamed:
-        found = ", ".join(f"{name.upper()} {value:g}" for name, value in values.items())
+        found = ", ".join(f"{one.title} {one.value:g}" for one in counting)
         yield ok("limits", found or "none is set: three slots, and no other limit")
 
 
