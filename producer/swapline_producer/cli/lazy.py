@@ -38,7 +38,7 @@ OWN = {
     "janitor": Own("installation.janitor:janitor", "Find objects that no job needs, and delete them."),
     "jobs": Own("jobs:jobs", "Look at jobs (list, show, events, …), decide on them (resolve, replay, cancel)."),
     "keys": Own("installation.keys:keys", "Make, list and revoke API keys for `swapline gateway`."),
-    "limits": Own("account.limits:limits", "Show the limits of the installation."),
+    "limits": Own("account.limits:limits", "Show the limits of the installation and its accounts."),
     "slots": Own(
         "account.slots:slots", "Show how the vendor's slots are used, and why the line stands still if it does."
     ),
