@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from swapline_producer.contract import Job, StoredPicture
 from swapline_producer.errors import ObjectMissing
@@ -32,13 +33,13 @@ def receipt_of(job: Job, images: Sequence[StoredPicture]) -> bytes:
         "terminal_at": job.terminal_at,
         "images": [image.model_dump() for image in images],
     }
-    return json.dumps(facts, indent=2, sort_keys=True).encode()
+    return orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
 
 
 def find_receipt(storage: Storage, job: Job) -> dict[str, Any] | None:
     """Return a job's receipt; None where missing or broken. Raises StorageUnavailable."""
     try:
-        found: dict[str, Any] = json.loads(storage.get(receipt_key(job)))
+        found: dict[str, Any] = orjson.loads(storage.get(receipt_key(job)))
         found["images"] = tuple(StoredPicture.model_validate(image) for image in found["images"])
     except (ObjectMissing, ValueError, TypeError, KeyError):
         return None
