@@ -375,10 +375,10 @@ def test_the_end_of_a_job_is_received(ledger: Ledger) -> None:
 
 
 def test_every_key_carries_the_prefix(ledger: Ledger) -> None:
-    before = {key for key in ledger.client.scan_iter() if not key.startswith(f"{ledger.prefix}:")}
+    before = {key for key in ledger.client.scan_iter(count=1000) if not key.startswith(f"{ledger.prefix}:")}
     accepted(ledger, "b", idempotency_key="k")
     moved(ledger, running(ledger, "a"), Change(to=State.FAILED, count={"x": 1}, observe={"y": {1: 1.0}}))
-    assert {key for key in ledger.client.scan_iter() if not key.startswith(f"{ledger.prefix}:")} == before
+    assert {key for key in ledger.client.scan_iter(count=1000) if not key.startswith(f"{ledger.prefix}:")} == before
 
 
 def test_a_server_that_is_away_is_a_clear_sentence() -> None:

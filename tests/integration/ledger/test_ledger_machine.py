@@ -327,7 +327,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self._every_job_can_still_end()
         finally:
             self.world.kill_all()
-            self.client.delete(*self.client.scan_iter(match=f"{self.ledger.prefix}:*", count=1000))
+            self.client.delete(*self.client.keys(f"{self.ledger.prefix}:*"))
             self.client.close()
 
     def _every_job_can_still_end(self) -> None:

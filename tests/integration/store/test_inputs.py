@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -369,10 +370,8 @@ class Inputs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_000_000_000
-        client = connect(self.url)
-        self.ledger = Ledger(client, f"m{id(self):x}", clock=lambda: self.now, input_ttl=100.0)
-        for name in client.scan_iter(f"{self.ledger.prefix}:*"):
-            client.delete(name)
+        self.client = connect(self.url)
+        self.ledger = Ledger(self.client, f"m{secrets.token_hex(6)}", clock=lambda: self.now, input_ttl=100.0)
         self.ledger.limits.configure(Limits(max_in_flight=1, rescue_after=15))
         self.objects: set[str] = set()
         self.held: dict[str, str] = {}
@@ -497,4 +496,5 @@ class Inputs(RuleBasedStateMachine):
             self.take()
             self.delete()
         assert self.objects == set()  # and nothing stays for ever
-        self.ledger.client.close()
+        self.client.delete(*self.client.keys(f"{self.ledger.prefix}:*"))
+        self.client.close()

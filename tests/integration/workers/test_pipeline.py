@@ -214,10 +214,10 @@ def test_a_subscriber_receives_every_poll_that_repeats(installation: Installatio
 @pytest.mark.usefixtures("both_ways")
 def test_every_key_in_redis_carries_the_prefix(installation: Installation) -> None:
     client = redis.Redis.from_url(installation.valkey.url, decode_responses=True)
-    before = set(client.scan_iter())
+    before = set(client.scan_iter(count=1000))
     with installation.worker():
         installation.run(image=PHOTOGRAPH, gender=0, filter_id=12)
-        here = set(client.scan_iter()) - before
+        here = set(client.scan_iter(count=1000)) - before
     assert {key for key in here if not key.startswith(installation.prefix)} == set()
     client.close()
 
