@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from support.installation import Installation, Receiver
 
-pytestmark = pytest.mark.usefixtures("new_processes")
+NEW = pytest.mark.usefixtures("new_processes")
+"""What starts as a user's shell starts it: a whole job, help, and settings that are wrong."""
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def _worker(installation: Installation) -> Generator[None]:
         yield
 
 
+@NEW
 @pytest.mark.usefixtures("_worker")
 def test_a_job_from_enqueue_to_its_picture(installation: Installation, photograph: Path, receiver: Receiver) -> None:
     enqueued = installation.run_json(
@@ -145,6 +147,7 @@ def test_a_page_begins_after_a_job_that_is_there_and_after_one_that_is_gone(
         assert [job["job_id"] for job in installation.run_json("jobs", "list", "--after", after)] == expected
 
 
+@NEW
 def test_a_redis_that_is_away_is_a_sentence(installation: Installation) -> None:
     away = installation.cli("jobs", "list", SWAPLINE_REDIS_URL="redis://127.0.0.1:1/0")
     assert away.returncode == 1
@@ -152,6 +155,7 @@ def test_a_redis_that_is_away_is_a_sentence(installation: Installation) -> None:
     assert "Traceback" not in away.stderr
 
 
+@NEW
 def test_a_wrong_setting_is_a_sentence(installation: Installation) -> None:
     wrong = installation.cli("jobs", "list", SWAPLINE_REDIS_URL="http://localhost")
     assert (wrong.returncode, wrong.stderr) == (
@@ -175,6 +179,7 @@ def test_slots_shows_what_waits(installation: Installation, photograph: Path) ->
     assert (view["waiting"], view["in_flight"]) == (1, [])
 
 
+@NEW
 @pytest.mark.parametrize("command", [(), ("enqueue",), ("jobs",), ("jobs", "list"), ("slots",), ("worker",)])
 def test_every_command_explains_itself(installation: Installation, command: tuple[str, ...]) -> None:
     explained = installation.cli(*command, "--help", SWAPLINE_REDIS_URL="http://wrong")

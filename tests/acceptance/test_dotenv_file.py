@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.commands import COMMANDS
 from support.installation import CELERY, SWAPLINE
+from support.processes import run
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 SENTENCE = ".env is not UTF-8 (line 1, byte 0xe9); save it as UTF-8."
@@ -56,16 +57,15 @@ ARGUMENTS = {
 }
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     (folder / ".env").write_bytes(b"SWAPLINE_API_KEY_PREFIX=caf\xe9\n")
     (folder / "rows.jsonl").write_text(json.dumps({"image": "https://a.example/a.jpg", "gender": 0, "filter_id": 1}))
-    environment = {**os.environ, "FLOWER_BASIC_AUTH": "me:secret-of-mine"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return run(words, cwd=folder, env={**os.environ, "FLOWER_BASIC_AUTH": "me:secret-of-mine"}, timeout=60)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in READ_NO_SETTINGS])
 def test_every_command_says_it_in_one_sentence(tmp_path: Path, name: str) -> None:
-    done = run(tmp_path, str(SWAPLINE), *name.split(), *ARGUMENTS.get(name, []))
+    done = command(tmp_path, str(SWAPLINE), *name.split(), *ARGUMENTS.get(name, []))
     assert done.returncode in {1, 2}
     assert "Traceback" not in done.stderr
     assert SENTENCE in done.stdout + done.stderr
@@ -73,7 +73,7 @@ def test_every_command_says_it_in_one_sentence(tmp_path: Path, name: str) -> Non
 
 
 def test_celerys_own_command_says_it_as_well(tmp_path: Path) -> None:
-    done = run(tmp_path, str(CELERY), "-A", "swapline_workers.entry", "worker")
+    done = command(tmp_path, str(CELERY), "-A", "swapline_workers.entry", "worker")
     assert done.returncode != 0
     assert SENTENCE in done.stderr
     assert "Traceback" not in done.stderr
