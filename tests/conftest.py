@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("swapline")
+
+
+def pytest_collection_finish() -> None:
+    """Leave ten thousand tests and their modules out of each search for garbage: a tenth of a unit test's time."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
