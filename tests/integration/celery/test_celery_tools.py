@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,21 +63,20 @@ def environment(installation: Installation, *more: Path) -> dict[str, str]:
 
 @pytest.mark.usefixtures("both_ways")
 def test_celerys_own_command_finds_the_workers(installation: Installation) -> None:
-    with installation.worker():
-        for command in (
-            ["inspect", "-t", "10", "-j", "ping"],
-            ["inspect", "-t", "10", "-j", "stats"],
-            ["status", "-t", "10", "-j"],
-        ):
-            done = subprocess.run(
-                [CELERY, "--config", "celeryconfig", *command],
-                env=environment(installation),
-                cwd=installation.store.parent,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [CELERY, "--config", "celeryconfig", *command.split()],
+            env=environment(installation),
+            cwd=installation.store.parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    commands = ("inspect -t 10 -j ping", "inspect -t 10 -j stats", "status -t 10 -j")
+    with installation.worker(), ThreadPoolExecutor() as at_once:  # each waits for more answers until its time is up
+        for done in at_once.map(run, commands):
             assert done.returncode == 0, done.stderr + done.stdout
             answers, _ = json.JSONDecoder().raw_decode(done.stdout)  # a line for people follows
             assert next(iter(answers)).startswith("swapline@")

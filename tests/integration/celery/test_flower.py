@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,22 +23,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> Generator[str]:
+@contextmanager
+def serving(folder: Path) -> Generator[str]:
     port = free_port()
-    with EmbeddedValkey(tmp_path / "valkey") as server:
+    with EmbeddedValkey(folder / "valkey") as server:
         login = {"FLOWER_BASIC_AUTH": "you:other,me:right"}
         # What a kubelet sets for a Service `flower`.
         links = {"FLOWER_PORT": "tcp://10.0.0.1:5555", "FLOWER_PORT_5555_TCP": "tcp://10.0.0.1:5555"}
-        child = flower(tmp_path, port, SWAPLINE_REDIS_URL=server.url, **login, **links)
+        child = flower(folder, port, SWAPLINE_REDIS_URL=server.url, **login, **links)
         child.start()
         yield f"http://127.0.0.1:{port}"
         child.stop()
 
 
-def test_no_page_with_a_job_on_it_opens_without_the_password(url: str) -> None:
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """One Flower for the tests that guess no password."""
+    with serving(tmp_path_factory.mktemp("flower")) as url:
+        yield url
+
+
+@pytest.fixture
+def own_url(tmp_path: Path) -> Generator[str]:
+    """A Flower that knows no address yet."""
+    with serving(tmp_path) as url:
+        yield url
+
+
+def test_no_page_with_a_job_on_it_opens_without_the_password(own_url: str) -> None:
     opened = {
-        (page, auth): requests.get(url + page, auth=auth, timeout=30).status_code
+        (page, auth): requests.get(own_url + page, auth=auth, timeout=30).status_code
         for page in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers", "/metrics")
         for auth in (None, ("me", "wrong"))
     }
@@ -62,9 +77,9 @@ def test_only_the_machine_that_asks_whether_it_lives_needs_no_password(url: str)
     assert "flower_" in requests.get(f"{url}/metrics", auth=("me", "right"), timeout=30).text
 
 
-def test_who_guesses_too_often_must_wait_unless_known(url: str) -> None:
+def test_who_guesses_too_often_must_wait_unless_known(own_url: str) -> None:
     def asked(auth: tuple[str, str], cookies: Any = None) -> requests.Response:
-        return requests.get(f"{url}/workers", auth=auth, cookies=cookies, timeout=30)
+        return requests.get(f"{own_url}/workers", auth=auth, cookies=cookies, timeout=30)
 
     known = asked(("me", "right")).cookies
     assert [asked(("me", f"guess {number}")).status_code for number in range(GUESSES)] == [401] * GUESSES
@@ -73,9 +88,9 @@ def test_who_guesses_too_often_must_wait_unless_known(url: str) -> None:
     assert asked(("me", "right"), known).status_code == asked(("you", "other")).status_code == 200
 
 
-def test_a_thousand_half_requests_do_not_take_its_files(url: str) -> None:
-    with half_requests(url) as halves:
-        assert requests.get(f"{url}/workers", auth=("me", "right"), timeout=30).status_code == 200
+def test_a_thousand_half_requests_do_not_take_its_files(own_url: str) -> None:
+    with half_requests(own_url) as halves:
+        assert requests.get(f"{own_url}/workers", auth=("me", "right"), timeout=30).status_code == 200
         assert is_cut(halves[0])
 
 

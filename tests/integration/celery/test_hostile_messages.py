@@ -118,7 +118,8 @@ def test_words_of_the_vendor_do_not_make_redis_grow(installation: Installation) 
         before = client.info("memory")["used_memory"]
         installation.vendor.control.set_mode("status_long")
         request = SwapRequest(image=sample_photographs()[0], gender=0, filter_id=1, run_timeout=5)
-        jobs = [producer.wait(producer.enqueue(request).job_id, timeout=60) for _ in range(3)]
+        enqueued = [producer.enqueue(request).job_id for _ in range(3)]
+        jobs = [producer.wait(job_id, timeout=60) for job_id in enqueued]
         grown = client.info("memory")["used_memory"] - before
     assert {(job.state, job.failure_code) for job in jobs} == {(State.TIMED_OUT, "VENDOR_STATUS_INVALID")}
     assert min(job.polls for job in jobs) > 3
