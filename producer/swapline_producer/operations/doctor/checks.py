@@ -48,7 +48,7 @@ def rounds(*, flower_url: str | None = None, timeout: float = 10.0) -> Iterator[
         settings = load(ProducerSettings)
     except SettingsError as error:
         for sentence in str(error).splitlines():
-            yield fail("settings", sentence, "see the table in README.md")
+            yield fail("settings", sentence, "docs/settings.md has them all")
     else:
         yield from _server(settings, timeout)
         yield from examined(
