@@ -91,8 +91,10 @@ def test_a_setting_that_is_missing_wrong_or_misspelt_is_named(installation: Inst
     wrong = {"SWAPLINE_API_KEY": "", "SWAPLINE_API_KYE": "x", "SWAPLINE_WEBHOOK_SECRETS": "short"}
     code, found = checks(installation, **wrong)
     assert code == 1
-    told = installation.cli("doctor", **wrong).stdout
-    assert [told.count(words) for words in ("SWAPLINE_API_KEY is missing", "each secret must begin with whsec_")] == [
+    printed = installation.cli("doctor", **wrong).stdout
+    assert [
+        printed.count(words) for words in ("SWAPLINE_API_KEY is missing", "each secret must begin with whsec_")
+    ] == [
         1,
         1,
     ]
