@@ -104,7 +104,7 @@ class Model:
             return str(now.canceling)
         moved = apply(now, change, self.at)
         if now.state is State.QUEUED:
-            if moved.state is State.RUNNING and moved.attempts > now.attempts:
+            if moved.state is not State.QUEUED and moved.attempts > now.attempts:
                 self.spent += CREDITS
             if moved.state is not State.QUEUED:
                 self._leave(now)

@@ -186,9 +186,11 @@ class WatchedTransitions(Transitions):
             self.notes.lined_up.add(job.job_id)
         return granted
 
-    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:
+    def advance(
+        self, job: Job, change: Change, *, token: str = "", after: str = ""
+    ) -> Advanced | LostRace | CancelRequested:
         self.notes.pauses()
-        advanced = self.write(job, change, token)
+        advanced = self.write(job, change, token, after)
         if isinstance(advanced, Advanced):
             alone = advanced.due is not None and advanced.due < advanced.job.queue_until
             if change.in_line and not alone:  # who was refused for his own sake is due when his pause is over
@@ -197,9 +199,9 @@ class WatchedTransitions(Transitions):
                 self.notes.at_the_vendor.add(job.job_id)
         return advanced
 
-    def write(self, job: Job, change: Change, token: str) -> Advanced | LostRace | CancelRequested:
+    def write(self, job: Job, change: Change, token: str, after: str) -> Advanced | LostRace | CancelRequested:
         """The move itself; a test that breaks it replaces this."""
-        return super().advance(job, change, token=token)
+        return super().advance(job, change, token=token, after=after)
 
 
 class WatchedLedger(Ledger):

@@ -81,7 +81,14 @@ class MemoryLedger:
         """See `Intake.accept_many`."""
         return [self._try_accept(job) for job in jobs]
 
-    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:  # noqa: ARG002 -- no reply is lost here
+    def advance(
+        self,
+        job: Job,
+        change: Change,
+        *,
+        token: str = "",  # noqa: ARG002 -- no reply is lost here
+        after: str = "",  # noqa: ARG002 -- and no write
+    ) -> Advanced | LostRace | CancelRequested:
         """See `Transitions.advance`."""
         with self._changed:
             have = self.get(job.job_id)

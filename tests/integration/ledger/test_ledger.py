@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from support.servers import new_job
-from swapline_producer.contract import Job, Notification, State, Step, StepMessage, transitions
+from swapline_producer.contract import FailureCode, Job, Notification, State, Step, StepMessage, transitions
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced, LostRace
 from swapline_producer.contract.changes import BreakerTrip, Change
@@ -81,6 +81,22 @@ def test_credits_of_a_call_that_the_ledger_has_forgotten_count_as_spent_when_its
     assert int(ledger.client.hget(f"{ledger.prefix}:spent:{day}", "tenant:default") or 0) == spent
 
 
+@pytest.mark.parametrize("decided", ["held", "failed"])
+def test_credits_of_a_forgotten_call_whose_outcome_is_unknown_count_as_spent(
+    ledger: Ledger, time: Time, decided: str
+) -> None:
+    [job] = accepted(ledger, "a")
+    if decided == "held":
+        change = transitions.held(job, FailureCode.SUBMIT_UNKNOWN, "cut", {}, rescue_after=15)
+    else:
+        change = transitions.failed(job, FailureCode.SUBMIT_UNKNOWN, "cut", rescue_after=15)
+    lost = {"attempts": 1, "run_until": time.at + 60_000}
+    change = change.model_copy(update={"fields": {**change.fields, **lost}})
+    written = moved(ledger, job.model_copy(update={"slot": True}), change)
+    assert (written, written.state, written.slot) == (ledger.jobs.get("a"), change.to, decided == "held")
+    assert int(ledger.client.hget(f"{ledger.prefix}:spent:{time.at // 86_400_000}", "tenant:default") or 0) == 2
+
+
 def test_accepting_twice_is_accepting_once(ledger: Ledger) -> None:
     assert ledger.intake.accept(new_job("a"))[:2] == ledger.intake.accept(new_job("a"))[:2] == ("a", True)
     assert ledger.stats.counters() == {"accepted": 1, "repeated": 1}
@@ -129,6 +145,29 @@ def test_a_move_whose_reply_was_lost_counts_as_written_when_it_is_sent_again(led
     assert isinstance(again, Advanced)
     assert first.job == again.job == ledger.jobs.get("a")
     assert [event.name for event in ledger.jobs.events("a")].count("completed") == 1
+
+
+def test_what_came_of_an_attempt_is_not_written_to_another_one_of_the_same_version(ledger: Ledger) -> None:
+    """A ledger that lost its last writes counts versions a second time."""
+    job = with_slot(ledger, "a")
+    attempt = transitions.attempted(job, rescue_after=15)
+    lost, made = new_token(), new_token()
+    first = ledger.transitions.advance(job, attempt, token=made)
+    assert isinstance(first, Advanced)
+    reply = transitions.submitted(first.job, "v-a", "IN_QUEUE", poll_in=1)
+    assert isinstance(ledger.transitions.advance(first.job, reply, after=lost), LostRace)
+    token = new_token()
+    written = [ledger.transitions.advance(first.job, reply, token=token, after=made) for _ in range(2)]
+    assert [type(answer) for answer in written] == [Advanced, Advanced]
+
+
+def test_no_attempt_is_written_for_an_account_that_did_not_give_the_slot(ledger: Ledger) -> None:
+    """A worker may have a job in memory as it was granted before the ledger lost that, and granted it anew."""
+    job = with_slot(ledger, "a")
+    ledger.client.hset(f"{ledger.prefix}:job:a", "account", "east")
+    attempt = transitions.attempted(job, rescue_after=15)
+    assert isinstance(ledger.transitions.advance(job, attempt), LostRace)
+    assert isinstance(ledger.transitions.advance(job.model_copy(update={"account": "east"}), attempt), Advanced)
 
 
 def test_the_returned_job_is_the_one_in_the_ledger(ledger: Ledger) -> None:

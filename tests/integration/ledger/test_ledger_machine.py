@@ -458,9 +458,9 @@ class WithoutFencingOfMessages(WatchedTransitions):
     def open(self, job_id: str, version: int) -> Opened | None:
         return super().open(job_id, _read(self, job_id).version or version)
 
-    def write(self, job: Job, change: Change, token: str) -> Advanced | LostRace | CancelRequested:
+    def write(self, job: Job, change: Change, token: str, after: str) -> Advanced | LostRace | CancelRequested:  # noqa: ARG002 -- it fences, too
         now = _read(self, job.job_id)
-        return super().write(job.model_copy(update={"version": now.version, "state": now.state}), change, token)
+        return super().write(job.model_copy(update={"version": now.version, "state": now.state}), change, token, "")
 
 
 class WithoutRescue(WatchedTransitions):
@@ -476,9 +476,9 @@ class WithoutRescue(WatchedTransitions):
 class WithoutTheAttemptsRecord(WatchedTransitions):
     """A job does not know that it was being sent."""
 
-    def write(self, job: Job, change: Change, token: str) -> Advanced | LostRace | CancelRequested:
+    def write(self, job: Job, change: Change, token: str, after: str) -> Advanced | LostRace | CancelRequested:
         fields = {name: value for name, value in change.fields.items() if name != "attempt_open"}
-        return super().write(job, change.model_copy(update={"fields": fields}), token)
+        return super().write(job, change.model_copy(update={"fields": fields}), token, after)
 
 
 class WithALeakOfSlots(WatchedTransitions):

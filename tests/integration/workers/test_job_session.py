@@ -90,6 +90,21 @@ def test_an_old_message_is_not_begun_while_its_job_is_leased_at_a_later_version(
     assert "ledger is behind this worker: job a has version 2 here and 1 there" in caplog.text
 
 
+def test_what_came_of_a_paid_call_is_not_written_to_an_attempt_that_followed_a_loss_of_writes(
+    ledger: Ledger, session: JobSession
+) -> None:
+    with session.lease("a", 1) as opened:
+        assert opened is not None
+        granted = session.writes.line_up(opened.job)
+        assert isinstance(granted, Job)
+        sending = session.writes.advance(granted, transitions.attempted(granted, rescue_after=15))
+        assert isinstance(sending, Job)
+        ledger.client.hset(f"{ledger.prefix}:job:a", "token", "of another worker's attempt")
+        reply = transitions.submitted(sending, "v", "IN_QUEUE", poll_in=1)
+        assert session.writes.advance_until_written(sending, reply) == LostRace()
+        assert isinstance(session.writes.advance_until_written(ledger.jobs.get("a"), reply), Job)  # deliberately
+
+
 def test_a_late_message_of_a_leased_job_proves_nothing_about_the_ledger(
     ledger: Ledger, session: JobSession, caplog: pytest.LogCaptureFixture
 ) -> None:

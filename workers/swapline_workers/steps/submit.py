@@ -6,6 +6,7 @@ Only a call that provably did not run is repeated; for any other failure the pol
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import FailureCode, Job, State, Step, transitions
@@ -21,10 +22,14 @@ from swapline_workers.steps.refusals import PAUSE, back_in_line, fail_uncharged,
 from swapline_workers.steps.schedule import first_poll_delay
 
 if TYPE_CHECKING:
-    from swapline_producer.contract.changes import Change, Evidence
+    from swapline_producer.contract.changes import Change, Evidence, JobFields
+    from swapline_workers.core.outcomes import Refused
     from swapline_workers.steps.ports import Ports, Submission
 
 log = logging.getLogger(__name__)
+
+FORGOTTEN = frozenset({State.QUEUED, State.SUBMITTING})
+"""Where a job is whose attempt the ledger has lost with its last writes."""
 
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
 """A late reply has the id that these jobs lack."""
@@ -88,11 +93,14 @@ def _accepted(job: Job, ports: Ports, reply: Submission, poll_in: float) -> Deci
     try:
         running = ports.writes.advance_until_written(job, change)
         late = _write_late(job, ports, change) if isinstance(running, LostRace) else running
-        decision = Next(late, Step.POLL, poll_in) if isinstance(late, Job) else _too_late(reply)
+        if isinstance(late, Job):
+            decision = Next(late, Step.POLL, poll_in)
+        else:
+            decision = late if isinstance(late, Stop) else _too_late(reply)
     except VendorIdInUse as error:
         evidence: Evidence = {"vendor_job_id": reply.vendor_job_id}
         _hold_owner(job, ports, error)
-        decision = hold(job, ports, FailureCode.VENDOR_ID_IN_USE, str(error), evidence)
+        decision = _known_here(hold(job, ports, FailureCode.VENDOR_ID_IN_USE, str(error), evidence), ports)
     return decision
 
 
@@ -121,18 +129,19 @@ def _too_late(reply: Submission) -> Stop:
 
 
 def _not_accepted(job: Job, ports: Ports, error: errors.VendorError) -> Decision:
+    decision: Decision
     if isinstance(error, errors.Refused):
         decision = fail_uncharged(job, ports, error.code, str(error), error.evidence)
     elif isinstance(error, errors.Unclear) and error.code:
-        decision = hold(job, ports, error.code, str(error), error.evidence)
+        decision = _known_here(hold(job, ports, error.code, str(error), error.evidence), ports)
     elif type(error) in PAUSE:
         decision = refused(job, ports, error)
     else:
-        decision = _unknown(job, ports, str(error), error.evidence)
+        decision = _known_here(_unknown(job, ports, str(error), error.evidence), ports)
     return decision
 
 
-def _unknown(job: Job, ports: Ports, reason: str, evidence: Evidence) -> Decision:
+def _unknown(job: Job, ports: Ports, reason: str, evidence: Evidence) -> Write:
     """Decide about a call that may have run and been charged."""
     match ports.policy.on_ambiguous_submit:
         case AmbiguousSubmit.HOLD:
@@ -145,7 +154,7 @@ def _unknown(job: Job, ports: Ports, reason: str, evidence: Evidence) -> Decisio
     return decision
 
 
-def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: Evidence) -> Decision:
+def hold(job: Job, ports: Ports, code: FailureCode, reason: str, evidence: Evidence) -> Write:
     """Have a person decide about a paid call."""
     change = transitions.held(job, code, reason, evidence, rescue_after=ports.policy.rescue_after)
     return Write(job, change, lambda held: Next(held, Step.NOTIFY) if change.sends else Stop(f"held: {reason}"))
@@ -159,18 +168,46 @@ def _not_replicated(job: Job, ports: Ports, reason: str) -> Decision:
     return back_in_line(found, BreakerTrip(reason=reason))
 
 
-def _write_late(job: Job, ports: Ports, change: Change) -> Job | None:
+def _write_late(job: Job, ports: Ports, change: Change) -> Job | Stop | None:
     """Write a reply that came after the job was given up, or the ledger lost its last writes.
 
     Only where no attempt followed; repeated where the job moves meanwhile.
     """
+    vendor_job_id = change.fields["vendor_job_id"]
     for _ in range(LATE_WRITES):
         found = ports.writes.reread(job)
+        if found is not None and (found.account, found.vendor_job_id) == (job.account, vendor_job_id):
+            return STALE  # a try whose reply got lost had written it
         if found is None or found.state not in NOT_KNOWN_TO_BE_SENT or found.attempts > job.attempts:
             return None
-        if found.account != job.account:  # it was given another account's slot meanwhile
-            change = change.model_copy(update={"fields": {**change.fields, "account": job.account}})
-        running = ports.writes.advance_until_written(found, change)
+        running = ports.writes.advance_until_written(found, _on_account_of(job, found, change))
         if isinstance(running, Job):
             return running
     return None
+
+
+def _known_here(decision: Write, ports: Ports) -> Write:
+    """Write that a call is unknown also where the ledger has lost the attempt: it would be paid again."""
+
+    def write_forgotten(answer: Refused) -> Outcome:
+        job, change = decision.job, decision.change
+        for _ in range(LATE_WRITES if isinstance(answer, LostRace) and change.to is not State.QUEUED else 0):
+            found = ports.writes.reread(job)
+            if found is None or found.state not in FORGOTTEN or found.attempts >= job.attempts:
+                break
+            lost: JobFields = {"attempts": job.attempts, "run_until": job.run_until}
+            again = _on_account_of(job, found, change)
+            again = again.model_copy(update={"fields": {**again.fields, **lost}})
+            written = ports.writes.advance_until_written(found.model_copy(update={"slot": True}), again)
+            if isinstance(written, Job):
+                return decision.then(written)
+        return not_written(answer)
+
+    return replace(decision, otherwise=write_forgotten)
+
+
+def _on_account_of(job: Job, found: Job, change: Change) -> Change:
+    """Have the job belong to the account that was called, whichever gave it a slot meanwhile."""
+    if found.account == job.account:
+        return change
+    return change.model_copy(update={"fields": {**change.fields, "account": job.account}})

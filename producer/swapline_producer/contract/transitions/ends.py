@@ -33,6 +33,7 @@ def succeeded(
 
 
 @arrow(State.SUBMITTING, State.FAILED, "the vendor refused it, or it alone too often; or reply unknown, policy fail")
+@arrow(State.QUEUED, State.FAILED, "reply unknown, policy fail, and the ledger has lost the attempt")
 @arrow(State.RUNNING, State.FAILED, "the vendor says FAILED, or does not know the job any more")
 @arrow(State.STORING, State.FAILED, "its pictures are missing, broken or gone, or could not be stored in time")
 def failed(  # noqa: PLR0913 -- each is one fact of the end

@@ -89,6 +89,7 @@ def requeued(job: Job, reason: str, evidence: Evidence) -> Change:
 
 
 @arrow(State.SUBMITTING, State.HELD, "its reply is unknown, and the policy is hold; or its id is another job's")
+@arrow(State.QUEUED, State.HELD, "the same, and the ledger has lost the attempt with its last writes")
 def held(job: Job, code: FailureCode, reason: str, evidence: Evidence, *, rescue_after: float) -> Change:
     """Have a person decide about a paid call; the slot stays."""
     notifies = job.spec.webhook_url is not None

@@ -45,18 +45,24 @@ class Transitions(LedgerPart):
         answer = self._scripts.run("line_up", id=job.job_id, version=str(job.version))
         return None if answer.get("stale") else granted(answer)
 
-    def advance(self, job: Job, change: Change, *, token: str = "") -> Advanced | LostRace | CancelRequested:
+    def advance(
+        self, job: Job, change: Change, *, token: str = "", after: str = ""
+    ) -> Advanced | LostRace | CancelRequested:
         """Write a change if the job is as read: state, version, no new cancellation.
 
         Raises NotPossible where the needed input is gone, VendorIdInUse. A repetition with the same `token` counts as
-        written if the first was.
+        written if the first was. `after`: the token of the write that made this version; a ledger that lost its last
+        writes may count up to it a second time.
         """
         slot = holds_slot(job, change)
+        attempt = change.fields.get("attempt_open") is True
         arguments = {
             "state": job.state,
             "version": str(job.version),
             "canceling": job.canceling,
             "token": token or new_token(),
+            "after": after,
+            "on": job.account if attempt else "",
             "slot": slot,
             "stamps": {name: round(seconds * 1000) for name, seconds in change.stamps.items()},
             "in_line": change.in_line,
@@ -74,8 +80,7 @@ class Transitions(LedgerPart):
             **self._remains(job, change),
         }
         # an attempt that a fail-over forgot would be made, and paid, again
-        waits = change.fields.get("attempt_open") is True
-        answer, replicated = self._scripts.run_replicated("advance", waits=waits, **sparse(arguments))
+        answer, replicated = self._scripts.run_replicated("advance", waits=attempt, **sparse(arguments))
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
         if owner := answer.get("owner"):

@@ -17,7 +17,7 @@ class Leases:
         """Begin without leases."""
         self._leased: dict[int, tuple[str, int]] = {}
         self._written: dict[int, str] = {}
-        self._paying: set[int] = set()
+        self._paying: dict[int, str] = {}
         self.draining = False
         """No lease and no paid call may begin."""
 
@@ -30,7 +30,7 @@ class Leases:
             yield
         finally:
             del self._leased[thread]
-            self._paying.discard(thread)
+            self._paying.pop(thread, None)
 
     def moved(self, record_id: str, version: int) -> None:
         """Note its job's version after this thread's write."""
@@ -46,10 +46,20 @@ class Leases:
         finally:
             del self._written[thread]
 
-    def begin_paying(self) -> bool:
-        """Note a paid call by this thread; False while draining."""
-        self._paying.add(threading.get_ident())  # before `draining` is read: it is set before paid calls are counted
+    def begin_paying(self, token: str) -> bool:
+        """Note a paid call by this thread, and the token of its attempt; False while draining."""
+        self._paying[threading.get_ident()] = (
+            token  # before `draining` is read: it is set before paid calls are counted
+        )
         return not self.draining
+
+    def settles(self) -> str:
+        """Return the token of this thread's attempt, to the first write that follows; else an empty one."""
+        thread = threading.get_ident()
+        token = self._paying.get(thread, "")
+        if token:
+            self._paying[thread] = ""
+        return token
 
     def all(self) -> list[tuple[str, int]]:
         """Return what is leased: (job id, version)."""

@@ -55,17 +55,18 @@ class Writes:
 
     def advance(self, job: Job, change: Change) -> Job | Refused:
         """See `steps.ports.Writes.advance`."""
-        if change.fields.get("attempt_open") and not self._leases.begin_paying():
+        token = new_token()
+        if change.fields.get("attempt_open") and not self._leases.begin_paying(token):
             self._ledger.transitions.release([(job.job_id, job.version)])
             return LostRace()
         with self._leases.writing(job.job_id):
-            return self._write(job, change, new_token())
+            return self._write(job, change, token)
 
     def advance_until_written(self, job: Job, change: Change) -> Job | Refused:
         """See `steps.ports.Writes.advance_until_written`."""
-        token = new_token()
+        token, after = new_token(), self._leases.settles()
         with self._leases.writing(job.job_id):
-            return self._outage.until_answered(lambda: self._write(job, change, token), job, change.data)
+            return self._outage.until_answered(lambda: self._write(job, change, token, after), job, change.data)
 
     def advance_soon(self, job: Job, change: Change) -> None:
         """See `steps.ports.Writes.advance_soon`."""
@@ -111,13 +112,13 @@ class Writes:
         """See `steps.ports.Writes.mark_orphaned`."""
         self._ledger.retention.mark_orphaned(job)
 
-    def _write(self, job: Job, change: Change, token: str) -> Job | Refused:
+    def _write(self, job: Job, change: Change, token: str, after: str = "") -> Job | Refused:
         instead = transitions.canceled_instead(job, change)
         if not transitions.allows(job.state, instead.to):
             raise ValueError(f"no transition leads from {job.state} to {instead.to}; see contract/transitions")
-        answer = self._ledger.transitions.advance(job, instead, token=token)
+        answer = self._ledger.transitions.advance(job, instead, token=token, after=after)
         if isinstance(answer, CancelRequested):  # the job was not moved: another change of it is written
-            return self._write(job.model_copy(update={"canceling": answer.canceling}), change, token)
+            return self._write(job.model_copy(update={"canceling": answer.canceling}), change, token, after)
         if isinstance(answer, LostRace):
             return answer
         self._view.set_time(answer.at)

@@ -3,6 +3,8 @@
 -- input.id, input.state, input.version   what the job must still be
 -- input.canceling                     and whether it is to be canceled, as the caller knows it ('' for no)
 -- input.token                         a name for this change: repeated after a lost reply it is answered as written
+-- input.after                         the name of the change that made this version, where another may have made it again
+-- input.on                            the account that is about to be called, which must have given the slot
 -- input.to                            the new state
 -- input.set {name = value}             fields to write; input.unset {name, …} fields to remove
 -- input.stamps {name = ms}            fields set to now + ms
@@ -64,7 +66,9 @@ local have = redis.call('HMGET', job, 'state', 'version', 'token', 'priority', '
   input.due_by or 'queue_until', 'vendor_job_id', 'account')
 local state, version = have[1], have[2]
 if accounts() then use(have[18] or 'default') end
-if state ~= input.state or version ~= input.version then
+local moved = state ~= input.state or version ~= input.version
+moved = moved or input.on and (have[18] or 'default') ~= input.on
+if moved or input.after and have[3] ~= input.after then
   if have[3] == input.token then return answer({version = tonumber(version), granted = {}}) end
   bump('stale:move')
   if state ~= 'STORING' and input.count and input.count.polls then bump('polls_begun') end -- a second delivery: the claim counted one poll
@@ -113,7 +117,7 @@ end
 local held_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
 if input.reopens and input.sha and to == 'QUEUED' and not held_again then return answer({unheld = true}) end
 -- A call that was paid before the ledger lost its last writes: its slot, and so its credits, are not known here.
-if state == 'QUEUED' and to == 'RUNNING' then
+if state == 'QUEUED' and to ~= 'QUEUED' then
   local known, paid = redis.call('HGET', job, 'attempts') or 0, input.set and input.set.attempts or 0
   if tonumber(known) < tonumber(paid) then spend(have[5], CREDITS_PER_JOB) end
 end

@@ -20,7 +20,7 @@ def test_a_lease_ends_when_its_step_fails() -> None:
 
     def failing_step() -> None:
         with leases.lease("a", 1):
-            leases.begin_paying()
+            leases.begin_paying("t")
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
@@ -56,13 +56,22 @@ def test_a_job_is_being_written_until_the_reply_is_read() -> None:
 def test_paid_calls_are_counted_until_their_lease_ends() -> None:
     leases = Leases()
     with leases.lease("a", 1):
-        assert leases.begin_paying()
+        assert leases.begin_paying("t")
         assert leases.paying == 1
     assert leases.paying == 0
+
+
+def test_the_first_write_after_an_attempt_settles_it() -> None:
+    leases = Leases()
+    with leases.lease("a", 1):
+        leases.begin_paying("t")
+        assert [leases.settles(), leases.settles()] == ["t", ""]
+        assert leases.paying == 1
+    assert leases.settles() == ""
 
 
 def test_no_paid_call_begins_while_the_worker_drains() -> None:
     leases = Leases()
     leases.draining = True
     with leases.lease("a", 1):
-        assert not leases.begin_paying()
+        assert not leases.begin_paying("t")
