@@ -7,7 +7,6 @@ from unittest.mock import patch
 
 from simulation.mutant import Mutant, changed
 from swapline_producer.contract import State
-from swapline_producer.contract.answers import LostRace
 from swapline_workers import errors
 from swapline_workers.adapters.vendor_pool import VendorPool
 from swapline_workers.runtime.installation.accounts import NamedAccounts
@@ -33,20 +32,12 @@ def _first_keys_only(self: Any, accounts: Any) -> None:
         self._clients = {name: self._client_of(one) for name, one in accounts.items()}
 
 
-def _stays_with_the_other(job: Any, ports: Any, change: Any) -> Any:
-    found = ports.writes.reread(job)
-    if found is None or found.state not in submit.NOT_KNOWN_TO_BE_SENT or found.attempts > job.attempts:
-        return None
-    running = ports.writes.advance_until_written(found, change)
-    return None if isinstance(running, LostRace) else running
-
-
 ACCOUNT_MUTANTS = (
     Mutant("a poll uses another account's key", python=changed(Ports, "vendor_of", _key_of_the_first)),
     Mutant("a job that may have been charged moves", python=lambda: [patch.object(submit, "_unknown", _unclear_moves)]),
     Mutant(
         "a late reply leaves the job with the account that it was given meanwhile",
-        python=lambda: [patch.object(submit, "_write_late", _stays_with_the_other)],
+        python=lambda: [patch.object(submit, "_on_account_of", lambda _job, _found, change: change)],
     ),
     Mutant(
         "every account has the cap of the basic plan",

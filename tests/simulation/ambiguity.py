@@ -36,7 +36,10 @@ def unclear_calls(log: list[str]) -> list[str]:
 def times_payable(world: World, job_id: str, log: list[str]) -> int:
     """Return how often a job may have been paid: once, and again where a restart, the policy or a person has it so."""
     again = sum(DECIDED[AmbiguousSubmit.RETRY] in line for line in log)
-    return 1 + (job_id in world.restarts.paid_again) + again + world.operator.sent_again[job_id]
+    forgotten = set(world.restarts.paid_again)
+    if world.on_ambiguous_submit is AmbiguousSubmit.RETRY:  # an attempt that was lost needs no requeueing
+        forgotten |= world.restarts.in_hand
+    return 1 + (job_id in forgotten) + again + world.operator.sent_again[job_id]
 
 
 def perhaps_charged(world: World, job_id: str, log: list[str]) -> list[str]:

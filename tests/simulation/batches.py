@@ -160,7 +160,8 @@ class BatchCustomer:
             requests.append(SwapRequest(**values, idempotency_key=order.name))
         for number, result in zip(numbers, self._world.shop.producer.enqueue_many(requests), strict=True):
             if result.job_id is not None:
-                self._world.accepted[result.job_id] = self._hook is not None
+                if result.job_id not in self._world.restarts.gone:
+                    self._world.accepted[result.job_id] = self._hook is not None
                 answers.append(number)
 
     def _seal(self, answers: list[int]) -> None:

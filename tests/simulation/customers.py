@@ -129,7 +129,8 @@ class Customer:
         job_id = self._asked_of_gateway() if self._by_gateway else self._given_by_backend()
         if job_id is not None:
             self._job_id = job_id
-            self._world.accepted[job_id] = self._hook is not None
+            if job_id not in self._world.restarts.gone:
+                self._world.accepted[job_id] = self._hook is not None
         answered.append(job_id is not None)
 
     def _given_by_backend(self) -> str | None:
@@ -159,12 +160,14 @@ class Customer:
         world, job_id, keep = self._world, self._job_id, self._keeps_result
         assert job_id is not None
         world.cancels.add(job_id)
+        restarts = world.restarts.number  # one that comes before the answer may have lost it
         if self._by_gateway:
             path = f"/v1/swaps/{job_id}/cancel"
             status, _ = world.gateway.ask(self._order.tenant, path, {"keep_result": keep})
-            if status == HTTPStatus.OK:
+            if status == HTTPStatus.OK and restarts == world.restarts.number:
                 world.canceled.add(job_id)
             return
         with suppress(SwaplineError):
             world.shop.producer.cancel(job_id, keep_result=keep)
-            world.canceled.add(job_id)
+            if restarts == world.restarts.number:
+                world.canceled.add(job_id)

@@ -33,6 +33,9 @@ REPEATED_BY_CLIENT = frozenset({"ledger", "store"})
 LONGEST_LATE_S = {"ledger": 8.0, "broker": 8.0, "store": 25.0, "vendor": 55.0, "webhook": 20.0}
 """Less than each call's own timeout."""
 
+PAYING = 3.0
+"""How much likelier faults are at a paid call and the writes around it, which are few among polls and claims."""
+
 NAMES = tuple(Fault)
 WEIGHTS = (4, 4, 1, 1, 4, 6, 3, 3, 3, 4)
 
@@ -58,13 +61,13 @@ class Faults:
         self.drawn: list[int] = []
         self._rng = random.Random(f"{seed}/faults")  # noqa: S311 -- reproducible, not secret
 
-    def draw(self, port: str) -> Drawn | None:
-        """Return what happens at the next crash point of a port; None: nothing."""
+    def draw(self, port: str, *, paying: bool = False) -> Drawn | None:
+        """Return what happens at the next crash point of a port; None: nothing. `paying`: it is about a paid call."""
         if not self.raging:
             return None
         self.points += 1
         point = self.points
-        if self._rng.random() >= self.rate:
+        if self._rng.random() >= self.rate * (PAYING if paying else 1.0):
             return None
         if self.only is not None and point not in self.only:
             return None

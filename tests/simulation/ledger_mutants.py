@@ -28,7 +28,7 @@ LEDGER_MUTANTS = (
     Mutant(
         "a move checks neither state nor version",
         "advance",
-        ("if state ~= input.state or version ~= input.version then", "if false then"),
+        ("if moved or input.after and have[3] ~= input.after then", "if false then"),
     ),
     Mutant("a message of an old version is worked on", "open", ("if have[1] ~= input.version then", "if false then")),
     Mutant(

@@ -36,9 +36,10 @@ class Link:
     def call(self, what: str, do: Callable[[], Any]) -> Any:
         """Make one call, with whatever fault is drawn for it."""
         world = self.world
-        if world.scheduler.current() is None or self.process is world.own:
+        fibre = world.scheduler.current()
+        if fibre is None or self.process is world.own:
             return do()
-        drawn = world.faults.draw(self.port)
+        drawn = world.faults.draw(self.port, paying=fibre.paying is not None)
         if drawn is not None:
             self._note(drawn, what)
         world.sleep(world.latency(self.port))
@@ -103,6 +104,9 @@ class Link:
 
     def _while_cut(self, what: str) -> Any:
         self.world.excuse_for_now(self.process)
+        fibre = self.world.scheduler.current()
+        if fibre is not None and fibre.paying:
+            self.world.restarts.cut_off(fibre.paying)
         self.world.note_once(f"{self.process.name} is cut off from {self._host}: {what} fails")
         self.world.sleep(0.05 + self.world.rng.random())
         raise self._unsent("no route to host")
@@ -122,6 +126,8 @@ class Link:
         fibre = self.world.scheduler.current()
         about = f" ({fibre.paying}'s paid call)" if fibre is not None and fibre.paying else ""
         self.world.note(f"{self.process.name}: {self.port} {what}: {drawn.fault}, {drawn.seconds:.1f} s{about}")
+        if fibre is not None and fibre.paying and self.port == "ledger":
+            self.world.restarts.hindered(fibre.paying)
         if drawn.fault in WORKERS_OWN or (fibre is not None and not fibre.paying and self.port == "ledger"):
             self.world.excuse_for_now(self.process)
 
@@ -172,17 +178,14 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
         paying = move == "advance" and (arguments.get("set") or {}).get("attempt_open") in ("1", True)
         fibre = world.scheduler.current()
         if paying and fibre is not None:
-            fibre.paying = arguments["id"]
+            fibre.paying, fibre.answered = arguments["id"], False
             process.payers.add(fibre)
             if process.cut_until or world.jumped:
                 world.passing.add(arguments["id"])
         what = "attempt" if paying else move
 
         def do() -> dict[str, Any]:
-            if paying:
-                world.restarts.attempted_at[arguments["id"]] = world.scheduler.now
-            elif move == "advance" and fibre is not None and fibre.paying == arguments["id"]:
-                world.restarts.settled_at[arguments["id"]] = world.scheduler.now
+            world.restarts.note_write(what, [arguments], fibre.paying if fibre else None)
             answer: dict[str, Any] = run(move, **arguments)
             world.observer.after_move(move, arguments, answer)
             return answer
@@ -192,7 +195,12 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
 
     def watched_many(move: str, many: Iterable[dict[str, Any]]) -> Any:
         wanted = list(many)
-        return link.call(f"{move}, many", lambda: run_many(move, wanted))
+
+        def do() -> Any:
+            world.restarts.note_write(move, wanted, None)
+            return run_many(move, wanted)
+
+        return link.call(f"{move}, many", do)
 
     scripts.run = watched  # type: ignore[method-assign]
     scripts.run_many = watched_many  # type: ignore[method-assign]

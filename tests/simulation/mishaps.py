@@ -25,7 +25,7 @@ class Mishaps:
         world, rng = self._world, self._world.rng
         several = len(world.accounts) > 1
         acts: list[Act] = [self._cut, self._cut, self._drain, self._kill, self._stand_still, self._step_clock]
-        acts += [self._restart] * (4 if several else 1) + [self._befall] * (6 if several else 1)
+        acts += [self._restart] * (6 if several else 2) + [self._befall] * (6 if several else 1)
         for number in range(rng.choice((0, 2, 4, 8)) + 2 * several):
             act, at = rng.choice(acts), rng.random() * world.storm
             chosen, seed = rng.choice(world.workers), rng.random()
@@ -48,14 +48,14 @@ class Mishaps:
             rng.choice((2.0, 10.0, 40.0, 200.0)),
         )
         self._world.note(f"{worker.name} is cut off from {port} for {seconds:.0f} s")
-        worker.cut_until[port] = self._world.scheduler.now + seconds
+        worker.cut_off(port, seconds)
         self._world.excuse_for_now(worker)
 
     def _cut_backend(self) -> None:
         """Pictures are stored, and their jobs are not accepted: nothing needs them for a while."""
         shop, seconds = self._world.shop, self._world.rng.choice((10.0, 20.0, 60.0))
         self._world.note(f"{shop.name} is cut off from redis for {seconds:.0f} s")
-        shop.cut_until["redis"] = self._world.scheduler.now + seconds
+        shop.cut_off("redis", seconds)
 
     def _kill(self, worker: Worker, _rng: random.Random) -> None:
         if not worker.dead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from simulation.samples import LATEST_DUE_S, Sample, Waiting
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 AT_VENDOR = {State.SUBMITTING, State.RUNNING}
 EVERY_S = 2.5
+TOO_LATE = re.compile("the vendor's id (.+) came too late")
+"""What a step says that has a paid call's reply and no job for it."""
 VERSIONED = frozenset({"accept", "advance", "claim", "line_up", "probe"})
 """Moves whose answers name versions of jobs."""
 IDLE_BOUND_S = 40.0
@@ -33,6 +36,13 @@ class Observer:
         self._far_since: dict[str, float] = {}
         self.versions: dict[str, int] = {}
         """The highest that a move's answer had, by job."""
+        self._written: dict[str, int] = {}
+        """The version to which a change brought its job, by the change's token."""
+
+    def forget(self) -> None:
+        """Redis has lost its last writes."""
+        self.versions.clear()
+        self._written.clear()
 
     def watch(self) -> None:
         """Run as a fibre."""
@@ -60,6 +70,7 @@ class Observer:
             self._versions(arguments.get("id", ""), answer)
         if move == "advance":
             self._slot(arguments, answer)
+            self._repeated(arguments, answer)
 
     def _versions(self, job_id: str, answer: dict[str, Any]) -> None:
         """A job's version, which fences messages and writes, does not go back."""
@@ -70,6 +81,23 @@ class Observer:
             if version < self.versions.get(each, 0):
                 self._wrong(f"the version of {each} went back from {self.versions[each]} to {version}")
             self.versions[each] = version
+
+    def _repeated(self, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
+        """A change whose reply got lost counts as written when it is sent again, unless the job has gone on."""
+        job_id, token = arguments["id"], arguments["token"]
+        if "version" in answer:
+            self._written[token] = int(answer["version"])
+        elif token in self._written:
+            version: Any = self.world.server.hget(f"{self.world.prefix}:job:{job_id}", "version")
+            if int(version or 0) == self._written[token]:
+                self._wrong(f"a change of {job_id} was written, and is stale when it is sent again")
+
+    def not_lost(self, job_id: str, reason: str) -> None:
+        """A vendor's id is called lost, for which a person asks the vendor, only where the ledger does not have it."""
+        known: Any = self.world.server.hget(f"{self.world.prefix}:job:{job_id}", "vendor_job_id")
+        lost = TOO_LATE.match(reason)
+        if lost and lost[1] == known and job_id not in self.world.operator.resolved:
+            self._wrong(f"{job_id} has the id {known}, and its worker says that it came too late")
 
     def _slot(self, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
         """A slot that a move freed was given to the next job that may have it, by the same move."""

@@ -65,6 +65,8 @@ class SimVendor:
             if job_id in self._world.passing:
                 self._world.excused.add(job_id)
             raise
+        finally:
+            fibre.answered = True
         return reply
 
     @contextmanager

@@ -22,7 +22,7 @@ from swapline_producer.retention.sweep import Sweep
 from swapline_workers.adapters.endpoints import RecentEndpoints
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.bulkhead import DeliveryBulkhead
-from swapline_workers.core.outcomes import STALE
+from swapline_workers.core.outcomes import STALE, Stop
 from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
@@ -82,6 +82,10 @@ class Process:
         self.monotonic_offset = 0.0
         self.ledger = open_sim_ledger(world, self)
         self.broker = SimBroker(world, self)
+
+    def cut_off(self, port: str, seconds: float) -> None:
+        """Have it reach a port no more for as long; a short cut within a long one does not end that."""
+        self.cut_until[port] = max(self.cut_until.get(port, 0.0), self.world.scheduler.now + seconds)
 
     def monotonic(self) -> float:
         """Seconds by this process's own clock."""
@@ -221,6 +225,8 @@ class Worker(Process):
         epoch = self.epoch
         try:
             outcome = self._outcome_of(message)
+            if isinstance(outcome, Stop):
+                self.world.observer.not_lost(message.job_id, outcome.reason)
             with suppress(CeleryRetry):
                 translate(outcome, self.session.dispatch)
         except LedgerUnavailable:

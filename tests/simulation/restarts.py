@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import random
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 LOSES_S = (0.0, 0.2, 1.0, 2.0)
 """Seconds of writes that a restart loses at most."""
 AWAY_S = (0.3, 3.0, 30.0, 120.0)
+SLOW_S = 40.0
+"""Seconds for which the vendor answers late at most restarts: one network has failed under both."""
+WAITS_FOR_ATTEMPT = 15
+"""Copies of Redis that are taken, two seconds apart, until a paid call begins after one."""
 
 
 class Restarts:
@@ -19,9 +23,13 @@ class Restarts:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.attempted_at: dict[str, float] = {}
+        self._attempted_at: dict[str, float] = {}
         """When the attempt of a job was written last."""
-        self.settled_at: dict[str, float] = {}
+        self._accepted_at: dict[str, float] = {}
+        """When its acceptance was."""
+        self.number = 0
+        """How often Redis has restarted."""
+        self._settled_at: dict[str, float] = {}
         """When the result of its call was."""
         self.gone: set[str] = set()
         """Jobs whose acceptance was lost."""
@@ -30,8 +38,32 @@ class Restarts:
         self.paid_again: set[str] = set()
         """Jobs whose attempt and vendor's id were both lost: they may be paid again."""
         self.in_hand: set[str] = set()
-        """Jobs whose attempt was lost while a living worker made the call: not paid again while it lives."""
+        """Jobs whose attempt was lost while a living worker made the call: it writes what came of that.
+
+        They are not paid again where it knows that by Redis's return, and where nothing hinders it.
+        """
+        self._back_at = 0.0
         self._under_way = False
+
+    def note_write(self, move: str, many: list[dict[str, Any]], paying: str | None) -> None:
+        """Note a move that a restart may lose; `paying`: the job whose paid call its caller has under way."""
+        world, now = self._world, self._world.scheduler.now
+        for job_id in [one.get("id", "") for one in many]:
+            if move == "accept" and not world.server.exists(f"{world.prefix}:job:{job_id}"):
+                self._accepted_at[job_id] = now
+            elif move == "attempt":
+                self._attempted_at[job_id] = now
+            elif move == "advance" and job_id == paying:
+                self._settled_at[job_id] = now
+
+    def hindered(self, job_id: str) -> None:
+        """Another worker may be sent a job before the one that has its call under way writes what came of that."""
+        self.paid_again |= {job_id} & self.in_hand
+
+    def cut_off(self, job_id: str) -> None:
+        """The same, by a worker that cannot reach Redis: others may reach it already."""
+        if self._world.scheduler.now > self._back_at:
+            self.hindered(job_id)
 
     def restart(self, rng: random.Random) -> None:
         """Keep a copy of all keys, go on for as long as writes are lost, then go back to the copy."""
@@ -39,45 +71,80 @@ class Restarts:
         if self._under_way:
             return
         self._under_way = True
-        since, loses, away = scheduler.now, rng.choice(LOSES_S) * rng.random(), rng.choice(AWAY_S) * rng.random()
-        accepted, canceled = set(world.accepted), set(world.canceled)
-        with server.pipeline(transaction=False) as pipe:
-            for name in server.scan_iter(f"{world.prefix}:*"):
-                pipe.copy(name, name, destination_db="1", replace=True)
-            pipe.execute()
-        if rng.random() < 0.8:
-            self._wait_for_attempt(since, rng)
-        else:
+        if rng.random() < 0.7:
+            world.vendor.slow_until = max(world.vendor.slow_until, scheduler.now + SLOW_S)
+        loses, away = rng.choice(LOSES_S) * rng.random(), rng.choice(AWAY_S) * rng.random()
+        tries = WAITS_FOR_ATTEMPT if rng.random() < 0.8 else 0
+        since, canceled = self._copy()
+        while tries and world.faults.raging and not self._attempt_comes(since, rng):
+            tries -= 1
+            since, canceled = self._copy()
+        if not tries:
             world.sleep(loses)
         loses = scheduler.now - since
-        self._excuse(since, accepted, canceled)
-        world.observer.versions.clear()
+        self._excuse(since, canceled)
+        hanging = self._accounts_called()
+        world.observer.forget()
         server.flushdb()
         server.swapdb(0, 1)
         world.note(f"Redis restarts: its last {loses:.2f} s are lost, and it is away for {away:.1f} s")
         for process in world.processes:
-            process.cut_until["redis"] = max(process.cut_until.get("redis", 0.0), scheduler.now + away)
+            process.cut_off("redis", away)
             world.excuse_for_now(process)
+        if hanging and rng.random() < 0.5:
+            scheduler.spawn(lambda: world.troubles.drain(rng.choice(hanging), rng))
+        self._back_at = scheduler.now + away
+        scheduler.spawn(self._returns, after=away)
         self._under_way = False
 
-    def _wait_for_attempt(self, since: float, rng: random.Random) -> None:
+    def _accounts_called(self) -> list[str]:
+        """The accounts whose answers workers wait for: a person may drain one of them meanwhile."""
+        world = self._world
+        if len(world.accounts) == 1:
+            return []
+        paying = [fibre.paying for worker in world.workers for fibre in worker.payers if not fibre.answered]
+        found: Any = [world.server.hget(f"{world.prefix}:job:{job_id}", "account") for job_id in paying]
+        return sorted({name for name in found if name})
+
+    def _returns(self) -> None:
+        """Redis is back: calls that have not ended may come too late to be written before the next ones."""
+        for worker in self._world.workers:
+            for fibre in worker.payers:
+                if fibre.paying and not fibre.answered:
+                    self.hindered(fibre.paying)
+
+    def _copy(self) -> tuple[float, set[str]]:
+        """Keep what Redis has now; return when that was, and which jobs were canceled."""
+        world, server = self._world, self._world.server
+        server.swapdb(0, 1)
+        server.flushdb()  # an earlier copy
+        server.swapdb(0, 1)
+        with server.pipeline(transaction=False) as pipe:
+            for name in server.scan_iter(f"{world.prefix}:*"):
+                pipe.copy(name, name, destination_db="1", replace=True)
+            pipe.execute()
+        return world.scheduler.now, set(world.canceled)
+
+    def _attempt_comes(self, since: float, rng: random.Random) -> bool:
         """Let a paid call begin among the writes that are lost, if one comes in time."""
         while self._world.scheduler.now < since + max(LOSES_S):
             self._world.sleep(0.05)
-            if any(at >= since for at in self.attempted_at.values()):
+            if any(at >= since for at in self._attempted_at.values()):
                 self._world.sleep(rng.random() * 0.3)
-                return
+                return True
+        return False
 
-    def _excuse(self, since: float, accepted: set[str], canceled: set[str]) -> None:
+    def _excuse(self, since: float, canceled: set[str]) -> None:
         world = self._world
-        lost = {job_id for job_id, at in self.attempted_at.items() if at >= since}
+        lost = {job_id for job_id, at in self._attempted_at.items() if at >= since}
         paying = {fibre.paying for worker in world.workers for fibre in worker.payers if fibre.paying}
         self.in_hand |= lost & paying
         self.paid_again |= lost - paying
-        unsettled = {job_id for job_id, at in self.settled_at.items() if at >= since}
+        unsettled = {job_id for job_id, at in self._settled_at.items() if at >= since}
         self.forgotten |= lost | unsettled
         world.excused |= self.forgotten  # HELD: the attempt is there, and its result is lost
-        self.gone |= set(world.accepted) - accepted
+        self.gone |= {job_id for job_id, at in self._accepted_at.items() if at >= since}
+        self.number += 1
         world.uploads.forgotten_since(since)
         world.batches.forgotten_since(since)
         world.canceled &= canceled

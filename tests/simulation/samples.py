@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 DAY_MS = 86_400_000
+UNLUCKY = 2
+"""Lost messages in a row."""
 LATEST_DUE_S = 70.0
 """Seconds within which a step is due again where the vendor has the job: a store that is away is tried each minute."""
 
@@ -79,17 +81,26 @@ class Waiting:
         self._pins = found.pins
         with world.server.pipeline(transaction=False) as pipe:
             for job_id in found.queued:
-                pipe.hmget(f"{world.prefix}:job:{job_id}", "own_refusals", "bound", "priority", "pool", "tenant")
+                pipe.hmget(
+                    f"{world.prefix}:job:{job_id}", "own_refusals", "bound", "priority", "pool", "tenant", "version"
+                )
             fields: list[Any] = pipe.execute()
         each = zip(found.queued, fields, strict=True)
         self._jobs = {job_id: facts for job_id, facts in each if not int(facts[0] or 0)}  # others wait alone
         if in_line and self._jobs:
             self._leave_those_in_line()
+        elif not in_line:
+            self._leave_out_unlucky_ones()
+
+    def _leave_out_unlucky_ones(self) -> None:
+        """Leave out jobs whose message and that of their rescue were both lost: they wait for a second rescue."""
+        lost = self._world.lost_messages
+        self._jobs = {name: facts for name, facts in self._jobs.items() if lost[name, int(facts[-1] or 0)] < UNLUCKY}
 
     def _leave_those_in_line(self) -> None:
         prefix = self._world.prefix
         with self._world.server.pipeline(transaction=False) as pipe:
-            for job_id, (_, _, priority, pool, tenant) in self._jobs.items():
+            for job_id, (_, _, priority, pool, tenant, _) in self._jobs.items():
                 pipe.zscore(f"{prefix}:line:{priority}{'/' + pool if pool else ''}:{tenant}", job_id)
             scores: list[Any] = pipe.execute()
         each = zip(self._jobs.items(), scores, strict=True)

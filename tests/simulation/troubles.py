@@ -22,7 +22,7 @@ class Troubles:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.acts = [self._revoke, self._run_out, self._go_down, self._slow_down]
+        self.acts = [self._revoke, self._run_out, self._go_down, self._slow_down, self._answer_late]
         if len(world.accounts) > 1:
             self.acts += [self._drain, self._drain, self._rotate, self._rotate, self._pin, self._go_wrong_together]
 
@@ -30,6 +30,10 @@ class Troubles:
         """Do one of them."""
         account = rng.choice(list(self._world.accounts.values()))
         rng.choice(self.acts)(account, rng)
+
+    def drain(self, name: str, rng: random.Random) -> None:
+        """Drain an account for a while."""
+        self._drain(self._world.accounts[name], rng)
 
     def end(self) -> None:
         """Restore every account."""
@@ -80,6 +84,11 @@ class Troubles:
         before, account.pace = account.pace, 6.0
         self._wait(rng)
         account.pace = before
+
+    def _answer_late(self, _account: Account, rng: random.Random) -> None:
+        vendor, seconds = self._world.vendor, rng.choice(FAILURES_S)
+        self._world.note(f"the vendor answers paid calls late for {seconds:.0f} s")
+        vendor.slow_until = max(vendor.slow_until, self._world.scheduler.now + seconds)
 
     def _drain(self, account: Account, rng: random.Random) -> None:
         world = self._world

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from swapline_producer.contract import SwapEvent
     from swapline_producer.storage import Storage, StoredObject
 
+SLOWEST_ANSWER_S = 30.0
+"""Of a paid call: half its timeout."""
 REFUSED, FAILED, COMPLETED = "refused", "failed", "completed"
 
 
@@ -68,6 +70,8 @@ class VendorTruth:
     """By address and id: at two addresses one id may be two jobs."""
     issued: dict[str, Account] = field(default_factory=dict)
     """Every key that there ever was."""
+    slow_until: float = 0.0
+    """Until then it answers paid calls late."""
 
     def __post_init__(self) -> None:
         self.issued = {account.key: account for account in self.world.accounts.values()}
@@ -94,6 +98,8 @@ class VendorTruth:
             self.world.note(f"the vendor answers {job_id}'s paid call with 500")
             self.world.excused.add(job_id)
             raise errors.Unclear("500")
+        if now < self.slow_until:
+            self.world.sleep(rng.random() * SLOWEST_ANSWER_S)
         return FakeReply(vendor_job_id)
 
     def _admitted(self, key: str) -> Account:

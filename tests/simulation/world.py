@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -85,6 +86,8 @@ class World:
     """Those of them whose cancellation was confirmed."""
     triggers: dict[tuple[str, str], Callable[[], None]] = field(default_factory=dict)
     """What happens when a job (second) is sent to a port (first)."""
+    lost_messages: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """By job and version."""
     wrong: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -183,7 +186,8 @@ class World:
             return
         died = {fibre.paying for fibre in process.payers if fibre.paying}
         self.excused |= died
-        self.restarts.paid_again |= died & self.restarts.in_hand
+        for job_id in died:
+            self.restarts.hindered(job_id)
         process.epoch += 1
         process.dead = True
         process.payers.clear()
@@ -195,6 +199,8 @@ class World:
     def stop(self, process: Process, seconds: float) -> None:
         """The whole machine of the process stands still."""
         self.excuse_for_now(process)
+        for fibre in process.payers:
+            self.restarts.hindered(fibre.paying or "")
         self.scheduler.stop(process, self.scheduler.now + seconds)
 
     def unexpected(self, message: StepMessage, error: Exception) -> None:
@@ -206,6 +212,7 @@ class World:
         for message in messages:
             fault = self.rng.random() if self.faults.raging else 1.0
             if fault < self.faults.rate * 0.5:
+                self.lost_messages[message.job_id, message.version] += 1
                 self.note(f"a message is lost: {message.step} of {message.job_id} at version {message.version}")
                 continue
             late = self.rng.random() * 60 if fault < self.faults.rate else 0.001
