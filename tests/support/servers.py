@@ -71,12 +71,18 @@ def new_job(job_id: str, *, queue_ttl: float = 100, **values: Any) -> NewJob:
 
 
 def waited_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    """Check until something has happened that sends no signal; fail after `seconds`."""
+    """Check until something has happened that sends no signal; fail after `seconds`.
+
+    A check that takes long, because it starts a process or reads many jobs, is made less often.
+    """
     pause = threading.Event()
-    give_up_at = monotonic() + seconds
+    began = monotonic()
+    give_up_at = began + seconds
     while not happened():
-        assert monotonic() < give_up_at, "it did not happen"
-        pause.wait(0.02)
+        now = monotonic()
+        assert now < give_up_at, "it did not happen"
+        pause.wait(min(max(0.02, 3 * (now - began)), 0.5))
+        began = monotonic()
 
 
 def with_accounts(ledger: Ledger, worker: str = "w", **accounts: Any) -> None:
