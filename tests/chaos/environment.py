@@ -48,6 +48,13 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def plain_environment() -> dict[str, str]:
+    """The variables of this process without settings; the harness can be imported."""
+    base = {name: value for name, value in os.environ.items() if not name.startswith(("SWAPLINE_", "CHAOS_"))}
+    path = [str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return base | {"PYTHONPATH": os.pathsep.join(path)}
+
+
 class Record:
     """A file of evidence; any thread may write to it. Each line has its moment by the ledger's clock as well."""
 
@@ -85,7 +92,7 @@ class Setup:
     gateway: bool = False
     """Whether every second job is posted to a gateway, which is killed as well."""
     forks: bool = False
-    """Whether processes are forked from one that has loaded their modules: cheap, for long runs. Needs `steps`."""
+    """Whether processes are forked from one that has loaded their modules: cheap. Needs `steps`."""
     steps: bool = False
     """Whether the ledger's clock can be stepped (then workers run through `actor.py`)."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -94,8 +101,9 @@ class Setup:
 class Stage:
     """A context manager. Workers are not started; everything else is."""
 
-    def __init__(self, folder: Path, setup: Setup) -> None:
-        self.folder, self.setup = folder, setup
+    def __init__(self, folder: Path, setup: Setup, fork_server: ForkServer | None = None) -> None:
+        """`fork_server`: one that serves several stages."""
+        self.folder, self.setup, self._fork_server = folder, setup, fork_server
         self.evidence = folder / "evidence"
         self.store = self.evidence / "store"
         self.offset = folder / "offset"
@@ -146,9 +154,8 @@ class Stage:
         self.client = connect(self.valkey.url)
         stack.callback(self.client.close)
         self.producer = self._producer()
-        self._fork_server: ForkServer | None = None
-        if self.setup.forks:
-            self._fork_server = stack.enter_context(ForkServer(self.environment, self.folder / "fork-server.log"))
+        if self.setup.forks and self._fork_server is None:
+            self._fork_server = stack.enter_context(ForkServer(plain_environment(), self.folder / "fork-server.log"))
         self.gateway: Child | None = None
         self.gateway_url = ""
         stack.callback(self.kill_gateway)
@@ -206,9 +213,7 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """The settings of workers, and none of the user's."""
-        base = {name: value for name, value in os.environ.items() if not name.startswith(("SWAPLINE_", "CHAOS_"))}
-        return base | {
-            "PYTHONPATH": os.pathsep.join([str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        return plain_environment() | {
             "SWAPLINE_REDIS_URL": self.valkey.url.replace(f":{self.valkey.port}/", f":{self.links['redis'].port}/"),
             "SWAPLINE_KEY_PREFIX": PREFIX,
             "SWAPLINE_LOG_LEVEL": "DEBUG",  # Celery's own lines tell what a worker has in its hands: see actors.py

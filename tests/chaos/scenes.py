@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaos.checker import check
-from chaos.environment import PREFIX, SECRET, Setup, Stage
+from chaos.environment import PREFIX, SECRET, Setup, Stage, plain_environment
+from chaos.forked import ForkServer
 from chaos.gather import gather, settle
 from chaos.load import Load
 from chaos.plan import Deed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from pathlib import Path
 
     from chaos.actors import Actor
     from chaos.evidence import Verdict
@@ -24,13 +27,27 @@ NEVER_S = 4.0
 """The same, where a test expects that it will not: its rescue would come after one."""
 
 
+@cache
+def fork_server() -> ForkServer:
+    """The one of all scenes; it ends with this process."""
+    return ForkServer(plain_environment(), Path(os.devnull)).__enter__()
+
+
 @contextmanager
 def empty_stage(
     folder: Path, *, rescue_after: float = 1, accounts: Mapping[str, int] | None = None
 ) -> Generator[Stage]:
     """A stage with no worker and no job on it yet."""
-    quick = Setup(workers=0, slots=1, accounts=accounts or {}, rescue_after=rescue_after, service_time="fixed:0.1")
-    with Stage(folder / "stage", quick) as stage:
+    quick = Setup(
+        workers=0,
+        slots=1,
+        accounts=accounts or {},
+        rescue_after=rescue_after,
+        service_time="fixed:0.1",
+        forks=True,
+        steps=True,
+    )
+    with Stage(folder / "stage", quick, fork_server()) as stage:
         yield stage
 
 

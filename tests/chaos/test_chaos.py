@@ -25,6 +25,7 @@ SHORT = Play(
         run_timeout=40,
         modes=("submit_slow_accepted=0.3@0.5", "status_held_pending=2@0.25"),
         steps=True,
+        forks=True,
         gateway=True,
     ),
     Temper(

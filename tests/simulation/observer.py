@@ -94,13 +94,9 @@ class Observer:
 
     def not_lost(self, job_id: str, reason: str) -> None:
         """A vendor's id is called lost, for which a person asks the vendor, only where the ledger does not have it."""
-        fibre = self.world.scheduler.current()
+        known: Any = self.world.server.hget(f"{self.world.prefix}:job:{job_id}", "vendor_job_id")
         lost = TOO_LATE.match(reason)
-        if lost is None or fibre is None:
-            return
-        found: Any = self.world.server.hmget(f"{self.world.prefix}:job:{job_id}", "vendor_job_id", "account")
-        known, account = found
-        if (lost[1], fibre.called) == (known, account or DEFAULT) and job_id not in self.world.operator.resolved:
+        if lost and lost[1] == known and job_id not in self.world.operator.resolved:
             self._wrong(f"{job_id} has the id {known}, and its worker says that it came too late")
 
     def _slot(self, arguments: dict[str, Any], answer: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ class SimVendor:
         fibre = self._world.scheduler.current()
         assert fibre is not None
         assert fibre.working is not None
-        job_id, fibre.called = fibre.working, self._account
+        job_id = fibre.working
         self._worker.known.judge_call(self._account, self._key)
         self._world.orders[spec.metadata["name"]].check(image)
         self._world.happens("vendor", job_id)

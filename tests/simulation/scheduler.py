@@ -42,8 +42,6 @@ class Fibre(greenlet):  # type: ignore[misc]  # the same
         """Lets simulated time pass."""
         self.paying: str | None = None
         """The job whose paid call, with the writes around it, this fibre has under way."""
-        self.called: str | None = None
-        """The account that it has called last."""
         self.answered = False
         """Whether that call has ended for the fibre, with a reply or without one."""
 
