@@ -141,6 +141,7 @@ class Restarts:
         self.in_hand |= lost & paying
         self.paid_again |= lost - paying
         unsettled = {job_id for job_id, at in self._settled_at.items() if at >= since}
+        self.paid_again |= self.in_hand & unsettled  # the attempt by an earlier restart, its result by this one
         self.forgotten |= lost | unsettled
         world.excused |= self.forgotten  # HELD: the attempt is there, and its result is lost
         self.gone |= {job_id for job_id, at in self._accepted_at.items() if at >= since}
