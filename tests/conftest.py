@@ -28,9 +28,15 @@ settings.register_profile(
 settings.load_profile("swapline")
 
 
+def pytest_collection() -> None:
+    """Look for no garbage while all is loaded: an eighth of the time."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Leave ten thousand tests and their modules out of each search for garbage: a tenth of a unit test's time."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
