@@ -67,6 +67,11 @@ ACCOUNT_MUTANTS = (
         ("elsewhere = elsewhere or one.name ~= here and", "elsewhere = false and"),
     ),
     Mutant(
+        "an account is left out although it has jobs",
+        "join",
+        ("if jobs > 0 then refused = {refused = 'jobs', account = one.name, jobs = jobs} end", ""),
+    ),
+    Mutant(
         "one account's breaker is everybody's",
         "",
         ("return whole(own('breaker'))[name]", "return whole(key('breaker'))[name]"),

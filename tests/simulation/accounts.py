@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from pydantic import SecretStr
 
 from swapline_producer.contract import ApiVersion
 from swapline_producer.contract.accounts import Limits
-from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.errors import LedgerUnavailable, WrongOwner
 from swapline_producer.ledger.accounts.registry import DEFAULT, Vendor
 from swapline_producer.ledger.accounts.workers import WorkerRecord
 from swapline_producer.operations.account_settings import AccountSettings, shown
@@ -118,7 +117,8 @@ class Source:
         return ((self._world.accounts_changed, 0, 0),)
 
     def read(self) -> Accounts:
-        return {name: account.settings for name, account in self._world.accounts.items()}
+        world = self._world
+        return {name: account.settings for name, account in world.accounts.items() if name != world.left_out}
 
 
 class KnownAccounts:
@@ -155,8 +155,12 @@ class KnownAccounts:
         """Tell the ledger every ten seconds, as a fibre."""
         world = self._worker.world
         while True:
-            with suppress(LedgerUnavailable):
+            try:
                 self.show()
+            except LedgerUnavailable:
+                pass
+            except WrongOwner as error:  # it has just begun, and would end with this sentence
+                world.troubles.name_again(str(error))
             world.sleep(SHOWN_EVERY_S if world.is_busy() else 3600.0)
 
     def judge_call(self, name: str, key: str) -> None:

@@ -77,6 +77,8 @@ class Mishaps:
             if worker.payers or worker.epoch != epoch:
                 break
             world.sleep(0.05)
+        if worker.epoch != epoch:
+            return
         world.scheduler.spawn(worker.drain, worker)
         world.sleep(2.0 + rng.random() * 30)
         if worker.epoch == epoch:

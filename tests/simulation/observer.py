@@ -62,6 +62,7 @@ class Observer:
         for name, use in found.accounts.items():
             self._cap(use)
             self._drained(use)
+            self._left_out(use)
             self._idle(name, waiting.idle(use) if waiting else 0)
 
     def after_move(self, move: str, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -128,6 +129,11 @@ class Observer:
         for job_id, given_at in use.slots.items():
             if given_at > since and not self._came_late(job_id):
                 self._wrong(f"{job_id} was given a slot of {use.account.name}, which is drained")
+
+    def _left_out(self, use: Use) -> None:
+        """An account that workers need not know has no jobs."""
+        if use.left_out and (mine := [job_id for job_id in use.slots if not self._came_late(job_id)]):
+            self._wrong(f"{mine} have slots of {use.account.name}, which is left out")
 
     def _soon(self, late: set[str]) -> None:
         """Jobs at work may be due late for as long only as it is unnoticeable, as after a step of Redis's clock."""

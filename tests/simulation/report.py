@@ -36,8 +36,8 @@ for paid calls whose outcome is unknown, and in half of the worlds a person deci
 records.
 
 Half of the worlds have two to four accounts with keys, caps, weights, labels, rates, daily credits and API versions of
-their own, at one address or two. Accounts are revoked and restored, out of credits, down, slow, drained and resumed;
-keys are rotated; jobs and tenants are pinned to accounts or labels.
+their own, at one address or two. Accounts are revoked and restored, out of credits, down, slow, drained and resumed,
+left out and named again; keys are rotated; jobs and tenants are pinned to accounts or labels.
 
 Then faults stop, all comes to rest, and a checker compares what the vendor charged, the store holds and receivers got
 with what Redis says: in all, by account and by tenant. A job may be paid twice only where the policy, a person or lost

@@ -94,7 +94,7 @@ class Restarts:
         if hanging and rng.random() < 0.5:
             scheduler.spawn(lambda: world.troubles.drain(rng.choice(hanging), rng))
         self._back_at = scheduler.now + away
-        scheduler.spawn(self._returns, after=away)
+        scheduler.spawn(self.returns, after=away)
         self._under_way = False
 
     def _accounts_called(self) -> list[str]:
@@ -106,7 +106,7 @@ class Restarts:
         found: Any = [world.server.hget(f"{world.prefix}:job:{job_id}", "account") for job_id in paying]
         return sorted({name for name in found if name})
 
-    def _returns(self) -> None:
+    def returns(self) -> None:
         """Redis is back: calls that have not ended may come too late to be written before the next ones."""
         for worker in self._world.workers:
             for fibre in worker.payers:

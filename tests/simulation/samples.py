@@ -28,6 +28,7 @@ class Use:
     """Jobs, and since when by Redis's clock."""
     refused: set[str]
     drained: bool
+    left_out: bool
     well: bool
     """Whether it takes the jobs for which it has slots, as far as is known."""
     free: int
@@ -46,6 +47,7 @@ class Sample:
             pipe.exists(f"{prefix}:store")
             pipe.hgetall(f"{prefix}:spent:{now // DAY_MS}")
             pipe.hgetall(f"{prefix}:pins")
+            pipe.hget(f"{prefix}:limits", "accounts")
             for account in world.accounts.values():
                 pipe.zrange(f"{prefix}:{account.of_ledger('slots')}", 0, -1, withscores=True)
                 pipe.hgetall(f"{prefix}:{account.of_ledger('limits')}")
@@ -55,13 +57,14 @@ class Sample:
         self.submitting, self.running, self.held, self.storing, self.queued, self.late = answers[:6]
         self.pins: dict[str, str] = answers[8]
         self.accounts: dict[str, Use] = {}
-        stopped, spent, rest = bool(answers[6]), answers[7], iter(answers[9:])
+        stopped, spent, rest = bool(answers[6]), answers[7], iter(answers[10:])
+        in_force = (answers[9] or ",".join(world.accounts)).split(",")
         for name, account in world.accounts.items():
             slots, limits, breaker, refused = (next(rest) for _ in range(4))
-            drained, ill = "drained" in limits, "trips" in breaker
-            free = 0 if stopped or ill else _free(account, slots, limits, spent, now)
-            well = not (drained or ill)
-            self.accounts[name] = Use(account, dict(slots), set(refused), drained, well, free)
+            drained, ill, left_out = "drained" in limits, "trips" in breaker, name not in in_force
+            free = 0 if stopped or ill or left_out else _free(account, slots, limits, spent, now)
+            well = not (drained or ill or left_out)
+            self.accounts[name] = Use(account, dict(slots), set(refused), drained, left_out, well, free)
 
 
 def _free(account: Account, slots: list[Any], limits: dict[str, str], spent: dict[str, str], now: int) -> int:

@@ -74,6 +74,8 @@ class World:
     """By job."""
     accounts_changed: int = 0
     """How often the file with the accounts was written anew."""
+    left_out: str | None = None
+    """The account that the file lacks."""
     passing: set[str] = field(default_factory=set)
     """Jobs whose worker was out of the ledger's sight during the paid call: they may be HELD until its reply comes."""
     jumped: bool = False
@@ -274,6 +276,7 @@ class World:
         self.faults.raging = False
         for process in self.processes:
             process.cut_until.clear()
+        self.restarts.returns()
         self.troubles.end()
         for worker in self.workers:
             self.scheduler.resume(worker, self.scheduler.now + 1.0)
