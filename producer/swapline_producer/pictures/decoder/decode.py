@@ -35,6 +35,8 @@ _REDUCED, _SUBFILE_TYPE, _DNG_VERSION = 1, 254, 50706
 _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I")
 _TO_BYTE = 1 / 257
 _SIXTEEN_BITS = 16
+_XMP = ("xmp", "XML:com.adobe.xmp")
+"""Where Pillow keeps XMP; without an orientation in EXIF, it turns pictures by XMP's; libvips and OpenCV do not."""
 
 with suppress(ImportError):  # without it, there is no HEIC
     import pillow_heif
@@ -95,7 +97,10 @@ def open_picture(data: bytes, kind: str) -> Image.Image:
     if tags.get(_SUBFILE_TYPE, 0) & _REDUCED or _DNG_VERSION in tags:  # Pillow would take a raw file's thumbnail
         raise Unreadable("is a camera's raw file")
     if kind == PNG:
+        picture.load()  # XMP may lie behind the pixels
         _scale_transparent_colour(picture, depth=data[24])
+    for name in _XMP:
+        picture.info.pop(name, None)
     return picture
 
 

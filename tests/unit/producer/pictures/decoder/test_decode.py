@@ -22,6 +22,10 @@ CORNERS = {
     5: "top left", 6: "top right", 7: "bottom right", 8: "bottom left",
 }  # fmt: skip
 """Where the red corner is seen, by EXIF's orientation (CIPA DC-008, 4.6.4)."""
+XMP_ON_ITS_SIDE = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
 
 
 def made(data: bytes, max_side: int = ROOMY[0], max_bytes: int = ROOMY[1]) -> Made:
@@ -60,6 +64,22 @@ def test_a_picture_is_turned_upright(kind: str, orientation: int) -> None:
     assert result.size == ((96, 64) if orientation < 5 else (64, 96))
     assert sorted(result.source_size) == [64, 96]  # Pillow tells a TIFF's size as it is seen
     assert (Done.UPRIGHT in result.done) == (orientation != 1)
+
+
+def png_with_xmp(*, behind_the_pixels: bool) -> bytes:
+    data, xmp = saved("PNG"), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP_ON_ITS_SIDE)
+    place = data.index(b"IEND" if behind_the_pixels else b"IDAT") - 4
+    return data[:place] + xmp + data[place:]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF", "PNG", "PNG, XMP behind the pixels"])
+def test_an_orientation_in_xmp_alone_turns_nothing(kind: str) -> None:
+    png = kind.startswith("PNG")
+    data = png_with_xmp(behind_the_pixels=kind != "PNG") if png else saved(kind, xmp=XMP_ON_ITS_SIDE)
+    assert XMP_ON_ITS_SIDE in data
+    result = made(data)
+    assert corner(result.data) == CORNERS[1]
+    assert (result.size, Done.UPRIGHT in result.done) == ((96, 64), False)
 
 
 @pytest.mark.parametrize("orientation", CORNERS)
