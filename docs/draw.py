@@ -266,7 +266,7 @@ def rules() -> str:
 def celery() -> str:
     """Draw what Celery's commands, options and signals do, from the table of the test that tries each."""
     sys.path.insert(0, str(HERE.parent / "tests"))
-    from support.celery_table import page  # noqa: PLC0415 -- beside the tests
+    from support.celery.table import page  # noqa: PLC0415 -- beside the tests
 
     return page()
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.installation import SWAPLINE
-from support.photographs import exif, heif, picture, saved
-from support.processes import start
-from support.servers import waited_for
+from support.pictures.photographs import exif, heif, picture, saved
+from support.programs.installation import SWAPLINE
+from support.programs.processes import start
+from support.redis.fixtures import waited_for
 from swapline_producer.contract import State, StoredImage
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 URL = "https://pictures.example.com"
 HEADER = "image,gender,filter_id,order\n"

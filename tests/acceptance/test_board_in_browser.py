@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from playwright.sync_api import expect
 
-from support.boards import RIGHT, board
-from support.browser import needs_chromium, visit
-from support.factories import PHOTOGRAPH
-from support.histories import fill_history
+from support.jobs.factories import PHOTOGRAPH
+from support.ledgers.histories import fill_history
+from support.services.boards import RIGHT, board
+from support.services.browser import needs_chromium, visit
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.ledger import Ledger, connect
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 pytestmark = needs_chromium

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 NEW = pytest.mark.usefixtures("new_processes")
 """What starts as a user's shell starts it: a whole job, help, and settings that are wrong."""

@@ -21,11 +21,11 @@ import pytest
 import requests
 from botocore.config import Config  # type: ignore[import-untyped]  # the same
 
-from support.compose import ROOT, SERVICES, Moved
-from support.debian import needs
-from support.pngs import png
-from support.raw_server import Caller, RawServer, reply
-from support.servers import waited_for
+from support.http.raw_server import Caller, RawServer, reply
+from support.pictures.pngs import png
+from support.programs.debian import needs
+from support.redis.fixtures import waited_for
+from support.services.compose import ROOT, SERVICES, Moved
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.errors import StorageUnavailable

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:

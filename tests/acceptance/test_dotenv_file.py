@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.commands import COMMANDS
-from support.installation import CELERY, SWAPLINE
-from support.processes import run
+from support.programs.commands import COMMANDS
+from support.programs.installation import CELERY, SWAPLINE
+from support.programs.processes import run
 
 if TYPE_CHECKING:
     import subprocess

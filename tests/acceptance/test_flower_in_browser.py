@@ -9,9 +9,9 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from support.browser import needs_chromium, visit
-from support.factories import PHOTOGRAPH
-from support.installation import SWAPLINE
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.installation import SWAPLINE
+from support.services.browser import needs_chromium, visit
 from swapline_workers.local.ports import free_port
 from swapline_workers.local.ready import login_works
 from swapline_workers.local.supervision.child import Child, Program
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 pytestmark = needs_chromium
 USER, PASSWORD = "me", "right"

@@ -11,14 +11,14 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from support.installation import Installation
+from support.programs.installation import Installation
 from swapline_producer import State
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Receiver
+    from support.programs.installation import Receiver
 
 
 @pytest.fixture

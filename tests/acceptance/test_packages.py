@@ -15,8 +15,8 @@ import pytest
 import requests
 
 import swapline_producer
-from support.clean_environment import CleanEnvironment
-from support.servers import waited_for
+from support.programs.clean_environment import CleanEnvironment
+from support.redis.fixtures import waited_for
 from swapline_workers.local.ports import free_port
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from support.installation import SWAPLINE
+from support.programs.installation import SWAPLINE
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 SWAP = ("--gender", "girl", "--filter-id", "12")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

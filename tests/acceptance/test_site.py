@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from support.debian import needs
+from support.programs.debian import needs
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_producer.ledger import connect
 from swapline_simulator.client import Control
 from swapline_workers.local.ports import free_port

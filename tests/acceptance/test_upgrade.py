@@ -14,7 +14,7 @@ import pytest
 from swapline_producer.contract import State
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("producer", "workers")

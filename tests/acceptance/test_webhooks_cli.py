@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.cli import swapline
 from swapline_producer.contract import Gender, Notification
 from swapline_producer.errors import SwaplineError
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 
 def run(installation: Installation, *arguments: str) -> Result:

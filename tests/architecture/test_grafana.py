@@ -14,7 +14,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from support.compose import ROOT, SERVICES
+from support.services.compose import ROOT, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

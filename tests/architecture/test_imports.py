@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import swapline_producer
-from support.deliveries import EVENT
+from support.jobs.deliveries import EVENT
 from swapline_producer.webhooks import new_secret, sign
 
 WORLD = {"celery", "kombu", "redis", "requests", "urllib3", "obstore", "flower"}

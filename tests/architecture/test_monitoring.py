@@ -12,7 +12,7 @@ import click
 import pytest
 import yaml
 
-from support.debian import needs
+from support.programs.debian import needs
 from swapline_producer.cli import swapline
 from swapline_producer.contract import FINISHED, FailureCode, Priority, State
 from swapline_workers.telemetry.metrics.catalog import SYSTEM, UP

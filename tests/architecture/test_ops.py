@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 import swapline_workers
-from support.compose import COMPOSE, ROOT, SERVICES
-from support.debian import needs
+from support.programs.debian import needs
+from support.services.compose import COMPOSE, ROOT, SERVICES
 from swapline_producer.settings import ENV_PREFIX, ProducerSettings
 from swapline_workers.settings import WorkerSettings
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from support.compose import ROOT
-from support.definitions import broken_copies, faults
+from support.services.compose import ROOT
+from support.services.definitions import broken_copies, faults
 
 if TYPE_CHECKING:
     from types import ModuleType

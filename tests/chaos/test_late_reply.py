@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chaos.plan import SUBMISSION
 from chaos.proxy import Fault
 from chaos.scenes import an_actor, events, judged, one_job
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 
 if TYPE_CHECKING:
     from pathlib import Path

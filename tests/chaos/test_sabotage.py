@@ -13,7 +13,7 @@ from chaos.gather import settle
 from chaos.plan import POLL, SUBMISSION, Deed
 from chaos.proxy import Fault
 from chaos.scenes import NEVER_S, REST_S, an_actor, empty_stage, events, give_job, job_of, judged, killed, one_job
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 
 if TYPE_CHECKING:
     from pathlib import Path

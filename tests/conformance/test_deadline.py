@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
+from support.http.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
 from swapline_workers.adapters.http.connections.watchdog import Deadline, DeadlineExceeded, Stage, limit
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from support.connect_proxy import ESTABLISHED, ConnectProxy
-from support.deliveries import EVENT
-from support.raw_server import Caller, RawServer, free_port, reply, server_tls
-from support.vendors import IMAGE, KEY, PICTURE, V6, all_texts, client, completed, spec
+from support.http.connect_proxy import ESTABLISHED, ConnectProxy
+from support.http.raw_server import Caller, RawServer, free_port, reply, server_tls
+from support.jobs.deliveries import EVENT
+from support.vendor.client import IMAGE, KEY, PICTURE, V6, all_texts, client, completed, spec
 from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.adapters.http import public_addresses
 from swapline_workers.adapters.http.connections.timed import DeadlineHTTPSConnection

@@ -10,7 +10,7 @@ import pytest
 import requests
 from urllib3.connectionpool import HTTPConnectionPool
 
-from support.raw_server import Caller, RawServer, reply, server_tls
+from support.http.raw_server import Caller, RawServer, reply, server_tls
 from swapline_workers.adapters.http.calls import post
 from swapline_workers.adapters.http.connections.watchdog import limit
 from swapline_workers.adapters.http.deadline import DeadlineAdapter, DeadlineHTTPPool

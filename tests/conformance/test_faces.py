@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from support.photographs import exif, extra, picture, saved
+from support.pictures.photographs import exif, extra, picture, saved
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, Gender, StoredImage
 from swapline_producer.errors import ImageError

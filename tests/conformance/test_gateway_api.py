@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from support.gateways import BODY, Gateway, serving
-from support.servers import prefix, valkey
+from support.redis.fixtures import prefix, valkey
+from support.services.gateways import BODY, Gateway, serving
 from swapline_gateway.settings import GatewaySettings
 from swapline_producer.contract.access import Scope
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from support.deliveries import EVENT
-from support.raw_server import Caller, RawServer, reply, server_tls
-from support.vendors import PICTURE, V6, client, completed, spec
+from support.http.raw_server import Caller, RawServer, reply, server_tls
+from support.jobs.deliveries import EVENT
+from support.vendor.client import PICTURE, V6, client, completed, spec
 from swapline_producer.webhooks.signing import new_secret
 from swapline_workers.adapters.http.calls import post
 from swapline_workers.adapters.http.connections.watchdog import limit

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.raw_server import Caller, RawServer, reply
-from support.s3_servers import S3Server
+from support.http.raw_server import Caller, RawServer, reply
+from support.stores.s3 import S3Server
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.storage import open_storage
 

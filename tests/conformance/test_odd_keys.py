@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from obstore.exceptions import InvalidPathError
 
-from support.raw_server import RawServer, reply
+from support.http.raw_server import RawServer, reply
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.storage import open_storage
 from swapline_producer.storage.cloud import CloudStorage
@@ -16,8 +16,8 @@ from swapline_producer.storage.cloud import CloudStorage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.raw_server import Caller
-    from support.s3_servers import S3Server
+    from support.http.raw_server import Caller
+    from support.stores.s3 import S3Server
 
 MARKERS = ["inputs/", "inputs/folder/"]
 ODD = [

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from support.photographs import corner, exif, extra, picture, saved
+from support.pictures.photographs import corner, exif, extra, picture, saved
 from swapline_producer import SwapRequest
 from swapline_producer.client.inputs.images import Picture, read_image
 from swapline_producer.contract import Done, Prepare, StoredImage, StripMetadata

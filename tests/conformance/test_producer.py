@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from support.pngs import grey_png
-from support.publishers import NullPublisher
+from support.jobs.publishers import NullPublisher
+from support.pictures.pngs import grey_png
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import Canceling, FailureCode, Job, State, StoredPicture
 from swapline_producer.contract.changes import Change

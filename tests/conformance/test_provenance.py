@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from support.certificates import SigningCertificate, signing_certificate
-from support.debian import needs
-from support.fakes import job
-from support.photographs import extra, saved
-from support.pngs import grey_png
+from support.jobs.fakes import job
+from support.pictures.certificates import SigningCertificate, signing_certificate
+from support.pictures.photographs import extra, saved
+from support.pictures.pngs import grey_png
+from support.programs.debian import needs
 from swapline_producer.contract import State
 from swapline_producer.errors import SettingsError
 from swapline_producer.pictures.kinds import source_kind

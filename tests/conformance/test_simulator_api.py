@@ -12,8 +12,8 @@ import pytest
 import requests
 from PIL import Image, ImageChops
 
-from support.factories import PHOTOGRAPH
-from support.simulator_caller import DIGEST, NEVER, TEXT, Caller, error, picture
+from support.jobs.factories import PHOTOGRAPH
+from support.vendor.simulator_caller import DIGEST, NEVER, TEXT, Caller, error, picture
 
 if TYPE_CHECKING:
     from collections.abc import Generator

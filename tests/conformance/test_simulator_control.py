@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from support.simulator_caller import DIGEST, NEVER, TEXT, Caller, calling
+from support.vendor.simulator_caller import DIGEST, NEVER, TEXT, Caller, calling
 from swapline_simulator import Control, Mode, Simulator, SimulatorConfig, SimulatorError
 
 if TYPE_CHECKING:

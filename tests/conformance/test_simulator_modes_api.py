@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from support.simulator_caller import DIGEST, Caller, calling, error, picture
+from support.vendor.simulator_caller import DIGEST, Caller, calling, error, picture
 from swapline_simulator import Mode, Simulator, SimulatorConfig
 from swapline_simulator.api.results import ENDINGS
 from swapline_simulator.faults.modes import MODES, Stage

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from obstore.store import S3Store
 
-from support.raw_server import Caller, RawServer, free_port, reply, unreachable_port
-from support.s3_servers import S3Server
+from support.http.raw_server import Caller, RawServer, free_port, reply, unreachable_port
+from support.stores.s3 import S3Server
 from swapline_producer.errors import ObjectMissing, StorageError, StorageUnavailable
 from swapline_producer.storage import Storage, open_storage
 from swapline_producer.storage.cloud_client import Clients

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.guides import run
+from support.programs.guides import run
 
 NAMES = [
     "test_an_order_is_placed_once",

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 import responses
 
-from support.vendor_worlds import MockedWorld, RealWorld, World
-from support.vendors import V6, all_texts, spec
+from support.vendor.client import V6, all_texts, spec
+from support.vendor.worlds import MockedWorld, RealWorld, World
 from swapline_producer.contract import FailureCode, Gender
 from swapline_simulator import Simulator, SimulatorConfig, sample_photographs
 from swapline_simulator.faults.modes import Mode, Stage

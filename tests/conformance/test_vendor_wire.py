@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.pngs import png
-from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
-from support.vendors import KEY, PICTURE, V6, all_texts, client, completed, spec
+from support.http.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
+from support.pictures.pngs import png
+from support.vendor.client import KEY, PICTURE, V6, all_texts, client, completed, spec
 from swapline_workers.errors import NotSent, OutputInvalid, Unclear, VendorError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from support.deliveries import EVENT, URL
+from support.jobs.deliveries import EVENT, URL
 from swapline_producer.contract import BatchData, BatchEvent, EventType, State
 from swapline_producer.contract.events import read_event
 from swapline_producer.webhooks.signing import new_secret, sign

@@ -22,8 +22,8 @@ import standardwebhooks
 import urllib3
 from pydantic import SecretStr
 
-from support.deliveries import EVENT
-from support.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
+from support.http.raw_server import Caller, RawServer, free_port, reply, server_tls, unreachable_port
+from support.jobs.deliveries import EVENT
 from swapline_producer.errors import SettingsError
 from swapline_producer.webhooks.signing import new_secret, verify
 from swapline_workers.adapters.http import public_addresses as public

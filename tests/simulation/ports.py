@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from simulation.links import Link
-from support.fakes import FakeAnswer, FakeReply, FakeStatusReply
+from support.jobs.fakes import FakeAnswer, FakeReply, FakeStatusReply
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.storage.keys import RESULTS
 from swapline_workers import errors

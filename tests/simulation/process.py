@@ -13,7 +13,7 @@ from simulation.accounts import KnownAccounts
 from simulation.clocks import Room
 from simulation.links import open_sim_ledger
 from simulation.ports import SimBroker, SimStorage, SimVendor, SimWebhooks
-from support.fakes import World as FakeWorld
+from support.jobs.fakes import World as FakeWorld
 from swapline_producer.contract import Step, is_batch
 from swapline_producer.errors import LedgerUnavailable, StorageError
 from swapline_producer.ledger.accounts.registry import DEFAULT

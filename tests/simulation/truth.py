@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from support.fakes import FakeReply, FakeStatusReply
-from support.pngs import png
+from support.jobs.fakes import FakeReply, FakeStatusReply
+from support.pictures.pngs import png
 from swapline_producer.contract import BatchEvent, FailureCode
 from swapline_producer.storage.keys import INPUTS
 from swapline_workers import errors

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from support.celery_apps import answer, celery_of
-from support.factories import PHOTOGRAPH
-from support.installation import CELERY
-from support.servers import waited_for
+from support.celery.apps import answer, celery_of
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.installation import CELERY
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 NOBODY = 65534
 REQUEST = {"image": PHOTOGRAPH, "gender": 0, "filter_id": 12}

@@ -12,13 +12,13 @@ from celery.bin.worker import worker as worker_command
 from celery.utils.dispatch import Signal
 from celery.worker.control import Panel
 
-from support.celery_apps import answer, celery_of
-from support.celery_table import COMMANDS, EVERY_POOL, OPTIONS, SIGNALS
-from support.factories import PHOTOGRAPH
-from support.installation import CELERY, SECRET, Installation, Receiver
-from support.observed_apps import BROKEN_NOTIFY, seen, write_app
-from support.processes import run, start
-from support.servers import waited_for
+from support.celery.apps import answer, celery_of
+from support.celery.observed_apps import BROKEN_NOTIFY, seen, write_app
+from support.celery.table import COMMANDS, EVERY_POOL, OPTIONS, SIGNALS
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.installation import CELERY, SECRET, Installation, Receiver
+from support.programs.processes import run, start
+from support.redis.fixtures import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.contract import Step, StepMessage
 from swapline_producer.messaging.celery_message import as_dict

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.factories import PHOTOGRAPH
-from support.installation import CELERY
-from support.servers import waited_for
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.installation import CELERY
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_workers.local.ports import free_port
@@ -25,7 +25,7 @@ from swapline_workers.local.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 ROOT = Path(__file__).parents[3]
 JOBS = 4

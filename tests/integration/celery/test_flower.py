@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from support.flowers import flower
-from support.half_requests import half_requests, is_cut
-from support.installation import SWAPLINE
+from support.http.half_requests import half_requests, is_cut
+from support.programs.installation import SWAPLINE
+from support.services.flowers import flower
 from swapline_workers.doctor.flower import examine
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.ports import free_port

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_simulator import sample_photographs
@@ -18,7 +18,7 @@ from swapline_simulator import sample_photographs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 
 class Evil:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from support.celery_apps import celery_of
-from support.factories import PHOTOGRAPH
-from support.servers import waited_for
+from support.celery.apps import celery_of
+from support.jobs.factories import PHOTOGRAPH
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 
 def pushes(client: redis.Redis) -> int:

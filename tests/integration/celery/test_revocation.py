@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from celery.utils.collections import LimitedSet
 
-from support.celery_apps import answer, celery_of
-from support.factories import PHOTOGRAPH
-from support.servers import waited_for
+from support.celery.apps import answer, celery_of
+from support.jobs.factories import PHOTOGRAPH
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State, Step
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 
 def enqueue(installation: Installation) -> str:

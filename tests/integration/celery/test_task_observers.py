@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.factories import PHOTOGRAPH
-from support.installation import SECRET
-from support.observed_apps import BROKEN_NOTIFY, CANARY, HANDLERS, OPENTELEMETRY, SENTRY, seen, write_app
-from support.servers import waited_for
+from support.celery.observed_apps import BROKEN_NOTIFY, CANARY, HANDLERS, OPENTELEMETRY, SENTRY, seen, write_app
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.installation import SECRET
+from support.redis.fixtures import waited_for
 from swapline_producer.contract import Gender, Job, State
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 Records = list[dict[str, Any]]
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from support.installation import SWAPLINE
+from support.programs.installation import SWAPLINE
 
 BASH = """
 set -e

@@ -14,10 +14,10 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from support.debian import needs
-from support.installation import SECRET
-from support.raw_server import Caller, RawServer
-from support.servers import Time, new_job, waited_for
+from support.http.raw_server import Caller, RawServer
+from support.programs.debian import needs
+from support.programs.installation import SECRET
+from support.redis.fixtures import Time, new_job, waited_for
 from swapline_producer.contract import State
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.changes import BreakerTrip, Change
@@ -37,7 +37,7 @@ from swapline_workers.settings import WorkerSettings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
     from swapline_simulator import Simulator
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from support.factories import PHOTOGRAPH
-from support.fakes import World
-from support.publishers import NullPublisher
-from support.raw_server import Caller, RawServer
-from support.servers import new_job, waited_for
+from support.http.raw_server import Caller, RawServer
+from support.jobs.factories import PHOTOGRAPH
+from support.jobs.fakes import World
+from support.jobs.publishers import NullPublisher
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import EventType, FailureCode, State
 from swapline_producer.ledger.jobs.transitions import Transitions
@@ -26,7 +26,7 @@ from swapline_workers.steps.submit import submit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
     from swapline_producer import Producer
     from swapline_producer.contract.answers import Advanced, CancelRequested, LostRace
     from swapline_producer.ledger import Ledger

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.commands import COMMANDS
+from support.programs.commands import COMMANDS
 from swapline_producer import Producer
 from swapline_producer.cli import main
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State

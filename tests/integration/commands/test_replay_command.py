@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.factories import PHOTOGRAPH
-from support.installation import SWAPLINE
-from support.processes import start
-from support.servers import new_job, waited_for
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.installation import SWAPLINE
+from support.programs.processes import start
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State, Step
 from swapline_producer.contract.answers import Advanced
@@ -20,7 +20,7 @@ from swapline_producer.ledger import JobFilter
 from swapline_producer.operations.recovery import REPEATED
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
     from swapline_producer import Producer
     from swapline_producer.contract.changes import JobFields
     from swapline_producer.ledger import Ledger

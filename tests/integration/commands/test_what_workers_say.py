@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.installation import SECRET
-from support.pngs import png
-from support.servers import waited_for
+from support.pictures.pngs import png
+from support.programs.installation import SECRET
+from support.redis.fixtures import waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.errors import WrongOwner
@@ -23,7 +23,7 @@ from swapline_producer.testing import memory_storage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
     from swapline_producer.ledger import Ledger
 
 PICTURE = png(seed=1)

@@ -1,3 +1,3 @@
-from support.gateways import gateway, gateway_settings
+from support.services.gateways import gateway, gateway_settings
 
 __all__ = ["gateway", "gateway_settings"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import requests
 
-from support.gateways import BODY, BOTH, Gateway, gateway_process, listening_server, serving
+from support.services.gateways import BODY, BOTH, Gateway, gateway_process, listening_server, serving
 from swapline_gateway.access import rate_limit_fields
 from swapline_gateway.server import build_server
 from swapline_gateway.service import Service
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 LIMITS = KeyLimits(rate=2, burst=3, max_body=1_000_000)

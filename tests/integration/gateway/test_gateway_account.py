@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from support.gateways import BODY, Gateway, serving, settings_of
+from support.services.gateways import BODY, Gateway, serving, settings_of
 from swapline_producer.contract import Notification, State
 from swapline_producer.contract.access import Scope
 from swapline_producer.contract.changes import Change
@@ -14,7 +14,7 @@ from swapline_producer.webhooks.signing import verify
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 HOOK = {"webhook_url": "http://127.0.0.1:9/hook"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from support.gateways import BODY, Gateway
+from support.services.gateways import BODY, Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

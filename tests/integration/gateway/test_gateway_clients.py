@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.debian import needs
-from support.gateways import Gateway, serving, settings_of
+from support.programs.debian import needs
+from support.services.gateways import Gateway, serving, settings_of
 from swapline_producer.contract.access import Scope
 from swapline_simulator import sample_photographs
 from swapline_workers.local.ports import free_port
@@ -20,7 +20,7 @@ from swapline_workers.local.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/guides/gateway.md").read_text()

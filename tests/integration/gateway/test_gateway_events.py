@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from support.gateways import BODY, Gateway, serving
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
+from support.services.gateways import BODY, Gateway, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from support.gateways import BODY, BOTH, Gateway, gateway_process
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
+from support.services.gateways import BODY, BOTH, Gateway, gateway_process
 from swapline_producer.contract.access import KeyLimits
 from swapline_producer.ledger import JobFilter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 
 def test_a_killed_gateway_loses_nothing_it_answered_for(installation: Installation, tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.gateways import Gateway, serving, settings_of
+from support.services.gateways import Gateway, serving, settings_of
 from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_simulator import sample_photographs
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Installation, Receiver
-    from support.s3_servers import S3Server
+    from support.programs.installation import Installation, Receiver
+    from support.stores.s3 import S3Server
 
 FORM = {"gender": "female", "filter_id": "12"}
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.gateways import BODY, URL, Gateway
-from support.photographs import corner, exif, saved
+from support.pictures.photographs import corner, exif, saved
+from support.services.gateways import BODY, URL, Gateway
 from swapline_producer.contract import State, StoredImage
 from swapline_simulator import sample_photographs
 

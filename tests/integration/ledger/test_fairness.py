@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from support.servers import Time, new_job
+from support.redis.fixtures import Time, new_job
 from swapline_producer.contract import Priority, State
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers import new_job
+from support.redis.fixtures import new_job
 from swapline_producer.contract import FailureCode, State, transitions
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.jobs.history import DAY, HOUR, WEEK, Period
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.contract import Job
     from swapline_producer.contract.changes import Change
     from swapline_producer.ledger import Ledger

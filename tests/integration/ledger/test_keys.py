@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.servers import new_job, waited_for
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer.contract import (
     FailureCode,
     Job,
@@ -26,7 +26,7 @@ from swapline_producer.testing import memory_storage
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.contract import NewJob
     from swapline_producer.contract.changes import Change
     from swapline_workers.local.valkey.server import EmbeddedValkey

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from support.servers import new_job
+from support.redis.fixtures import new_job
 from swapline_producer.contract import FailureCode, Job, Notification, State, Step, StepMessage, transitions
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced, LostRace
@@ -15,7 +15,7 @@ from swapline_producer.ledger import Ledger, connect, new_token
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
 
 
 def opened(ledger: Ledger, job_id: str, version: int) -> Job:

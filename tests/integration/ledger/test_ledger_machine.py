@@ -18,8 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from support.servers import Time, new_job
-from support.small_world import (
+from support.ledgers.small_world import (
     GOOD,
     POLL_ANSWERS,
     SUBMIT_ANSWERS,
@@ -29,6 +28,7 @@ from support.small_world import (
     WatchedTransitions,
     pictures_of,
 )
+from support.redis.fixtures import Time, new_job
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import Job, LinkedImage, Notification, Priority, State, Step, StepMessage
 from swapline_producer.contract.accounts import Limits

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers import new_job
+from support.redis.fixtures import new_job
 from swapline_producer.cli.account.caps import print_caps, reached_caps
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.accounts import Limits
@@ -16,7 +16,7 @@ from swapline_producer.contract.timestamps import rfc3339
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 

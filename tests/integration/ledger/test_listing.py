@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import new_job
+from support.redis.fixtures import new_job
 from swapline_producer.contract import FailureCode, Job, Notification, State
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.changes import Change
@@ -15,7 +15,7 @@ from swapline_producer.ledger import JobFilter, Ledger
 from swapline_producer.ledger.queries import search
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
 
 JOBS = 60
 """Enough for a dozen calls of the small budget below."""

@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from simulation.mutants import MUTANTS
-from support.ledger_model import DAY_MS, INPUT_TTL_MS, Model
-from support.redis_kinds import KINDS, server_of_kind
-from support.servers import Time, new_job
+from support.ledgers.ledger_model import DAY_MS, INPUT_TTL_MS, Model
+from support.redis.fixtures import Time, new_job
+from support.redis.kinds import KINDS, server_of_kind
 from swapline_producer.contract import (
     Canceling,
     FailureCode,

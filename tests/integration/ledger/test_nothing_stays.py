@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.raw_server import free_port
-from support.servers import new_job, waited_for
+from support.http.raw_server import free_port
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, State
 from swapline_producer.contract.answers import Endpoint
@@ -17,8 +17,8 @@ from swapline_simulator import sample_photographs
 if TYPE_CHECKING:
     import redis
 
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_producer import Producer
     from swapline_producer.ledger import Ledger
 

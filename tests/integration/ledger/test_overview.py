@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from support.servers import Time, new_job
+from support.redis.fixtures import Time, new_job
 from swapline_producer.contract import Priority, State
 from swapline_producer.ledger.queries.occupancy import Entry
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.pngs import png
-from support.publishers import NullPublisher
+from support.jobs.publishers import NullPublisher
+from support.pictures.pngs import png
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.client.drafting import new_job_id
 from swapline_producer.errors import JobNotFound, RequestError

@@ -11,7 +11,7 @@ import redis
 from swapline_producer import SwapRequest
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 
 @pytest.mark.parametrize(

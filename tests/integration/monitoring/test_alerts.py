@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos.proxy import Fault, Proxies
-from support.debian import needs
-from support.factories import enqueued
-from support.prometheus import RULES, running_prometheus
-from support.servers import new_job, waited_for
+from support.jobs.factories import enqueued
+from support.programs.debian import needs
+from support.redis.fixtures import new_job, waited_for
+from support.services.prometheus import RULES, running_prometheus
 from swapline_producer.contract import State
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.ledger import Ledger, connect
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chaos.proxy import Proxy
-    from support.installation import Installation, Worker
-    from support.prometheus import Prometheus
+    from support.programs.installation import Installation, Worker
+    from support.services.prometheus import Prometheus
     from swapline_producer import Producer
 
 pytestmark = needs("prometheus", "prometheus")

@@ -14,10 +14,10 @@ import pytest
 import requests
 from PIL import Image
 
-from support.boards import RIGHT, board
-from support.half_requests import half_requests, is_cut
-from support.installation import SWAPLINE
-from support.servers import new_job
+from support.http.half_requests import half_requests, is_cut
+from support.programs.installation import SWAPLINE
+from support.redis.fixtures import new_job
+from support.services.boards import RIGHT, board
 from swapline_producer.contract import (
     FailureCode,
     LinkedImage,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from support.boards import RIGHT, board
-from support.installation import SWAPLINE
-from support.servers import new_job, with_accounts
+from support.programs.installation import SWAPLINE
+from support.redis.fixtures import new_job, with_accounts
+from support.services.boards import RIGHT, board
 from swapline_producer.contract import FailureCode, Notification, State
 from swapline_producer.contract.access import Scope
 from swapline_producer.contract.answers import Advanced

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from support.pngs import png
-from support.servers import waited_for
+from support.pictures.pngs import png
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{PARENT}-01"

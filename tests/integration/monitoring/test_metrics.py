@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.factories import PHOTOGRAPH, enqueued
-from support.servers import new_job, waited_for
+from support.jobs.factories import PHOTOGRAPH, enqueued
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Priority, State, Step
 from swapline_producer.contract.accounts import Limits
@@ -20,8 +20,8 @@ from swapline_workers.telemetry.metrics.collector import SystemCollector
 from swapline_workers.telemetry.metrics.families import OUTCOMES
 
 if TYPE_CHECKING:
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_producer import Producer
     from swapline_producer.contract import Job
     from swapline_workers.local.valkey.server import EmbeddedValkey

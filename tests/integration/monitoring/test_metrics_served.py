@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.half_requests import USUAL_FILES, half_requests, is_cut
-from support.installation import SWAPLINE
-from support.processes import start
-from support.servers import waited_for
+from support.http.half_requests import USUAL_FILES, half_requests, is_cut
+from support.programs.installation import SWAPLINE
+from support.programs.processes import start
+from support.redis.fixtures import waited_for
 from swapline_producer.contract import State
 from swapline_producer.errors import SettingsError
 from swapline_simulator import sample_photographs
@@ -30,7 +30,7 @@ from swapline_workers.web.throttle import GUESSES
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 PASSWORD = "correct horse"
 

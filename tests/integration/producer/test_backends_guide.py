@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from support.factories import PHOTOGRAPH
-from support.guides import run
-from support.servers import waited_for
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.guides import run
+from support.redis.fixtures import waited_for
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.contract.answers import Advanced

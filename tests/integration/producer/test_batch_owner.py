@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.publishers import NullPublisher
-from support.servers import new_job
+from support.jobs.publishers import NullPublisher
+from support.redis.fixtures import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.client.batches.results import outlines
 from swapline_producer.contract import State

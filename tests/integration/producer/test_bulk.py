@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.publishers import RecordingPublisher
-from support.servers import new_job
+from support.jobs.publishers import RecordingPublisher
+from support.redis.fixtures import new_job
 from swapline_producer import Producer, ProducerSettings, Result, SwapRequest
 from swapline_producer.client.batches.bulk import CHUNK
 from swapline_producer.contract import FailureCode, State, Step, StepMessage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.servers import Time
+    from support.redis.fixtures import Time
 
 
 @pytest.fixture

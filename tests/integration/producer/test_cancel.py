@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.publishers import RecordingPublisher
-from support.servers import new_job, waited_for
+from support.jobs.publishers import RecordingPublisher
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.contract import Canceling, FailureCode, Job, State, Step, StepMessage
 from swapline_producer.contract.answers import Advanced, CancelRequested, LostRace
@@ -20,8 +20,8 @@ from swapline_workers.core.outcomes import CanceledInstead
 from swapline_workers.runtime.session.job_session import JobSession
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver
-    from support.servers import Time
+    from support.programs.installation import Installation, Receiver
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 SENDING = Change(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers import new_job
+from support.redis.fixtures import new_job
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.answers import Advanced
@@ -17,8 +17,8 @@ from swapline_producer.contract.changes import Change
 from swapline_producer.errors import IdempotencyConflict
 
 if TYPE_CHECKING:
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 RACER = """

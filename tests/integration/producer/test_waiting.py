@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.publishers import NullPublisher
-from support.servers import new_job, waited_for
+from support.jobs.publishers import NullPublisher
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.client import waiting
 from swapline_producer.contract import Job, State

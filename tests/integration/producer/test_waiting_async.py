@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.publishers import RecordingPublisher
-from support.servers import new_job, waited_for
+from support.jobs.publishers import RecordingPublisher
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings
 from swapline_producer.client import async_waiting
 from swapline_producer.contract import State

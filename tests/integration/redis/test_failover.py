@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import requests
 
-from support.boards import RIGHT, board
-from support.installation import SWAPLINE, Installation
-from support.one_address import OneAddress, OneName, admin, one_address, resolving, two_servers
-from support.processes import start
-from support.servers import waited_for
+from support.programs.installation import SWAPLINE, Installation
+from support.programs.processes import start
+from support.redis.fixtures import waited_for
+from support.redis.one_address import OneAddress, OneName, admin, one_address, resolving, two_servers
+from support.services.boards import RIGHT, board
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.errors import LedgerUnavailable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from support.installation import Receiver
+    from support.programs.installation import Receiver
     from swapline_simulator import Simulator
 
 WITHIN = 5.0

@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from chaos.proxy import Fault, Proxies
-from support.factories import enqueued
-from support.servers import waited_for
+from support.jobs.factories import enqueued
+from support.redis.fixtures import waited_for
 from swapline_producer.contract import State
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.local.valkey.server import EmbeddedValkey
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
     from swapline_producer import Producer
     from swapline_producer.contract import Job
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kombu import Connection
 
-from support.one_address import PASSWORD, OneAddress, admin, one_address
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
+from support.redis.one_address import PASSWORD, OneAddress, admin, one_address
 from swapline_producer.ledger import connect
 from swapline_producer.ledger.primary import WrongServer
 from swapline_producer.settings import ProducerSettings

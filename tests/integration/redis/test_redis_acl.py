@@ -14,11 +14,11 @@ import pytest
 import redis
 import requests
 
-from support.boards import board
-from support.debian import needs
-from support.installation import Installation
-from support.redis_servers import MEMORY_ONLY, RealServer, running
-from support.servers import waited_for
+from support.programs.debian import needs
+from support.programs.installation import Installation
+from support.redis.fixtures import waited_for
+from support.redis.processes import MEMORY_ONLY, RealServer, running
+from support.services.boards import board
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.ledger import open_ledger
 from swapline_workers.cli import FLOWER_CONFIG
@@ -29,7 +29,7 @@ from swapline_workers.local.supervision.child import Child, Program
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Receiver
+    from support.programs.installation import Receiver
     from swapline_simulator import Simulator
 
 pytestmark = needs("redis-server", "redis-server")

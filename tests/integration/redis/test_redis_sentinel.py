@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from kombu import Connection
 
-from support.celery_apps import answer
-from support.debian import needs
-from support.installation import Installation
-from support.redis_servers import PASSWORDS, Watched, watched
-from support.servers import waited_for
+from support.celery.apps import answer
+from support.programs.debian import needs
+from support.programs.installation import Installation
+from support.redis.fixtures import waited_for
+from support.redis.processes import PASSWORDS, Watched, watched
 from swapline_producer import SwapRequest
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.settings import ProducerSettings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Receiver
+    from support.programs.installation import Receiver
     from swapline_simulator import Simulator
 
 pytestmark = needs("redis-sentinel", "redis-sentinel")

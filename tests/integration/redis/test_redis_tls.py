@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from support.debian import needs
-from support.installation import Installation
-from support.redis_servers import MEMORY_ONLY, Authority, RealServer, running
+from support.programs.debian import needs
+from support.programs.installation import Installation
+from support.redis.processes import MEMORY_ONLY, Authority, RealServer, running
 from swapline_producer.settings import ProducerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Receiver
+    from support.programs.installation import Receiver
     from swapline_simulator import Simulator
 
 pytestmark = needs("redis-server", "redis-server")

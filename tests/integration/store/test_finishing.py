@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from support.certificates import signing_certificate
-from support.factories import PHOTOGRAPH
-from support.photographs import extra
+from support.jobs.factories import PHOTOGRAPH
+from support.pictures.certificates import signing_certificate
+from support.pictures.photographs import extra
 from swapline_producer.contract import State
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 TYPE = "compositeWithTrainedAlgorithmicMedia"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.pngs import grey_png
-from support.publishers import NullPublisher
+from support.jobs.publishers import NullPublisher
+from support.pictures.pngs import grey_png
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import State, StoredImage
 from swapline_producer.contract.changes import Change
@@ -22,7 +22,7 @@ from swapline_producer.testing import memory_storage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage

@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from support.pngs import grey_png
-from support.publishers import NullPublisher
-from support.servers import new_job
+from support.jobs.publishers import NullPublisher
+from support.pictures.pngs import grey_png
+from support.redis.fixtures import new_job
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.client.inputs import acceptance
 from swapline_producer.contract import FailureCode, State, Step, StoredImage
@@ -28,7 +28,7 @@ from swapline_producer.retention.sweep import Sweep
 from swapline_producer.testing import memory_storage
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.contract import Job
     from swapline_producer.ledger.retention import Taken
     from swapline_producer.storage import Storage

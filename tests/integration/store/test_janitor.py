@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.publishers import NullPublisher
-from support.retention_world import Place
+from support.jobs.publishers import NullPublisher
+from support.ledgers.retention import Place
 from swapline_producer.errors import JobNotFound, WrongOwner
 from swapline_producer.ledger import Ledger
 from swapline_producer.retention.orphans import PART
@@ -22,7 +22,7 @@ from swapline_producer.storage.keys import receipt_key, result_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.storage import Storage
 
 HOUR, DAY = 3600.0, 86_400.0

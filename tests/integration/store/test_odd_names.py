@@ -7,9 +7,9 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from support.publishers import NullPublisher
-from support.retention_world import Place
-from support.servers import waited_for
+from support.jobs.publishers import NullPublisher
+from support.ledgers.retention import Place
+from support.redis.fixtures import waited_for
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.operations.doctor import storage as of_storage
 from swapline_producer.retention.purge import Purge, PurgeSelector
@@ -23,8 +23,8 @@ from swapline_workers.runtime.store.probe import StoreProbe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from support.s3_servers import S3Server
-    from support.servers import Time
+    from support.redis.fixtures import Time
+    from support.stores.s3 import S3Server
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage
 

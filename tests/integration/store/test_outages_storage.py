@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.factories import enqueued
-from support.servers import waited_for
+from support.jobs.factories import enqueued
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, Priority, State, StoredImage
 from swapline_producer.errors import StorageUnavailable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from support.installation import Installation, Worker
+    from support.programs.installation import Installation, Worker
     from swapline_producer.contract import Job
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fakes import FakeStatusReply, FakeVendor, World
-from support.pngs import png
-from support.publishers import NullPublisher
-from support.retention_world import Place
-from support.servers import waited_for
+from support.jobs.fakes import FakeStatusReply, FakeVendor, World
+from support.jobs.publishers import NullPublisher
+from support.ledgers.retention import Place
+from support.pictures.pngs import png
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.contract.answers import Advanced
@@ -32,7 +32,7 @@ from swapline_workers.steps.finalize import finalize
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
     from swapline_producer.contract import Job
     from swapline_producer.ledger import Ledger
     from swapline_producer.storage import Storage

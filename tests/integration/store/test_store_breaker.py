@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.factories import PHOTOGRAPH
-from support.servers import new_job, waited_for
+from support.jobs.factories import PHOTOGRAPH
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State, StoredPicture
 from swapline_producer.contract.accounts import Limits
@@ -22,8 +22,8 @@ from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.runtime.store.probe import StoreProbe
 
 if TYPE_CHECKING:
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 IMAGES = (StoredPicture(key="results/0.png", sha256="0", bytes=1, width=1, height=1),)

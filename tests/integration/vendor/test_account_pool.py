@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import new_job, with_accounts
+from support.redis.fixtures import new_job, with_accounts
 from swapline_producer.contract import FailureCode, Job, Priority, State, transitions
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced
@@ -18,7 +18,7 @@ from swapline_producer.ledger.accounts.workers import LIFE_MS, AccountShown
 from swapline_workers.core.lifecycle import ROUTES
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 REFUSED = BreakerTrip(kind="unauthorized", reason="the vendor refuses the key", wait=5)

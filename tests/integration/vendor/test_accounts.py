@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FINISHED, State, Step
 from swapline_simulator import Simulator, SimulatorConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from pathlib import Path
 
-    from support.installation import Installation, Worker
+    from support.programs.installation import Installation, Worker
     from swapline_producer import Producer
 
 SLOTS = {"a": 3, "b": 4, "c": 8}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from support.servers import waited_for, with_accounts
+from support.redis.fixtures import waited_for, with_accounts
 from swapline_producer.cli import connections
 from swapline_producer.cli.account.limits import limits
 from swapline_producer.contract.accounts import Limits
@@ -26,8 +26,8 @@ from swapline_workers.runtime.installation.membership import named_limits
 from swapline_workers.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_producer.ledger.accounts.workers import Joined
 
 VENDOR = Vendor("https://vendor.example", simulated=False)

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
-from support.refusal_stories import Shop
-from support.small_world import WatchedLedger
+from support.ledgers.refusal_stories import Shop
+from support.ledgers.small_world import WatchedLedger
 from swapline_producer.cli import connections
 from swapline_producer.cli.account.slots import slots
 from swapline_producer.client.cancel import cancel
@@ -25,7 +25,7 @@ from swapline_workers.telemetry.metrics.families import KINDS
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 REASON = "the vendor refuses the key"

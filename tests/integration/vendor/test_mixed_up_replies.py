@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.factories import PHOTOGRAPH
-from support.mixing_proxy import Repeating, Swapping, interim, mixing_proxy
+from support.http.mixing_proxy import Repeating, Swapping, interim, mixing_proxy
+from support.jobs.factories import PHOTOGRAPH
 from swapline_producer import FailureCode, Notification, State, SwapRequest
 
 if TYPE_CHECKING:
-    from support.installation import Installation
-    from support.mixing_proxy import Way
-    from support.raw_server import Caller
+    from support.http.mixing_proxy import Way
+    from support.http.raw_server import Caller
+    from support.programs.installation import Installation
     from swapline_producer import Job
 
 JOBS = 16

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos.proxy import Fault, Proxies, Proxy
-from support.factories import enqueued
-from support.pngs import png
-from support.servers import waited_for
+from support.jobs.factories import enqueued
+from support.pictures.pngs import png
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import FailureCode, Priority, State
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
     from swapline_producer import Producer
     from swapline_producer.contract import Job
 

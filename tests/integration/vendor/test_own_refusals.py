@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.refusal_stories import REFUSALS, SERVICE, Shop
-from support.small_world import WatchedLedger
+from support.ledgers.refusal_stories import REFUSALS, SERVICE, Shop
+from support.ledgers.small_world import WatchedLedger
 from swapline_producer.client.cancel import cancel
 from swapline_producer.contract import FailureCode, Priority, State
 from swapline_producer.ledger import connect
@@ -15,7 +15,7 @@ from swapline_producer.ledger import connect
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 CODES = {

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from support.installation import CELERY, SWAPLINE
-from support.processes import run, start
-from support.raw_server import Caller, RawServer, reply
-from support.servers import new_job, waited_for
+from support.http.raw_server import Caller, RawServer, reply
+from support.programs.installation import CELERY, SWAPLINE
+from support.programs.processes import run, start
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import SwapRequest
 from swapline_producer.contract import State
 from swapline_producer.contract.changes import Change
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
     from swapline_simulator import Simulator
 

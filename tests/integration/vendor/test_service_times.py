@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.factories import PHOTOGRAPH
-from support.servers import new_job
+from support.jobs.factories import PHOTOGRAPH
+from support.redis.fixtures import new_job
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Job, State
 from swapline_producer.contract.accounts import Limits
@@ -25,8 +25,8 @@ from swapline_workers.core.schedule.histogram import Histogram, observed
 from swapline_workers.core.schedule.polling import Bounds, next_wait
 
 if TYPE_CHECKING:
-    from support.installation import Installation
-    from support.servers import Time
+    from support.programs.installation import Installation
+    from support.redis.fixtures import Time
     from swapline_workers.local.valkey.server import EmbeddedValkey
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from support.publishers import NullPublisher
-from support.servers import new_job
+from support.jobs.publishers import NullPublisher
+from support.redis.fixtures import new_job
 from swapline_producer.contract import FailureCode, Job, State, Step
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.contract.changes import Change
@@ -16,7 +16,7 @@ from swapline_producer.errors import NotPossible, VendorIdInUse
 from swapline_producer.operations.recovery import Recovery
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
     from swapline_producer.ledger import Ledger
 
 DAY_MS = 86_400_000

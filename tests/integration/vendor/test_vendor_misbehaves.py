@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.factories import PHOTOGRAPH
-from support.servers import waited_for
+from support.jobs.factories import PHOTOGRAPH
+from support.redis.fixtures import waited_for
 from swapline_producer import FailureCode, Producer, State, SwapRequest
 from swapline_simulator import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
     from swapline_producer import Job
 
 NO_NEWS = {mode for mode in Mode if mode.startswith("status_")} - {Mode.STATUS_OK, Mode.STATUS_404_AFTER_TTL}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import new_job, waited_for
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import BatchEvent, FailureCode, Gender, Job, Notification, State, Step
 from swapline_producer.contract.answers import Advanced
@@ -18,8 +18,8 @@ from swapline_workers.core.lifecycle import ROUTES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.installation import Installation, Receiver
-    from support.servers import Time
+    from support.programs.installation import Installation, Receiver
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 HOOK = "https://shop.example/hook"

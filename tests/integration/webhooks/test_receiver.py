@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.deliveries import EVENT
+from support.jobs.deliveries import EVENT
 from swapline_producer.webhooks.signing import new_secret, sign
 from swapline_workers.local.demo.receiver import read_record
 from swapline_workers.local.errors import ChildFailed

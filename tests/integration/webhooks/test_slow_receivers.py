@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.raw_server import Caller, RawServer, free_port
-from support.servers import waited_for
+from support.http.raw_server import Caller, RawServer, free_port
+from support.redis.fixtures import waited_for
 from swapline_producer import Producer, SwapRequest
 from swapline_producer.contract import Gender, Notification, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.installation import Installation, Receiver
+    from support.programs.installation import Installation, Receiver
 
 
 def hang(caller: Caller) -> None:

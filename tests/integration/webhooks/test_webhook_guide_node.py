@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from support.debian import needs
-from support.deliveries import EVENT
-from support.raw_server import free_port
+from support.http.raw_server import free_port
+from support.jobs.deliveries import EVENT
+from support.programs.debian import needs
 from swapline_producer.webhooks import new_secret, sign
 
 if TYPE_CHECKING:

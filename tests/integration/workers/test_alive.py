@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_producer import SwapRequest
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 
 @pytest.fixture

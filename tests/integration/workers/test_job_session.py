@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fakes import World
-from support.publishers import NullPublisher
-from support.servers import new_job
+from support.jobs.fakes import World
+from support.jobs.publishers import NullPublisher
+from support.redis.fixtures import new_job
 from swapline_producer.contract import Canceling, Job, State, Step, StepMessage, transitions
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced, LostRace, Released
@@ -20,7 +20,7 @@ from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.steps.submit import submit
 
 if TYPE_CHECKING:
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.ledger import Ledger
 
 

@@ -18,9 +18,9 @@ import requests
 from celery import Celery
 from standardwebhooks import Webhook
 
-from support.factories import PHOTOGRAPH
-from support.installation import SECRET, Installation, Receiver, Worker
-from support.servers import waited_for
+from support.jobs.factories import PHOTOGRAPH
+from support.programs.installation import SECRET, Installation, Receiver, Worker
+from support.redis.fixtures import waited_for
 from swapline_producer import ProducerSettings, SwapRequest
 from swapline_producer.contract import EventType, FailureCode, Gender, Notification, Ratio, State, Step
 from swapline_workers.dispatch.broker import broker_settings

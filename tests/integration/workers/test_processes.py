@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.installation import CELERY, SWAPLINE
-from support.processes import Forked, run, start
+from support.programs.installation import CELERY, SWAPLINE
+from support.programs.processes import Forked, run, start
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 
 @pytest.mark.parametrize(

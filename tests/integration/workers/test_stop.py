@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from support.factories import enqueued
-from support.installation import WAYS
-from support.servers import new_job, waited_for
+from support.jobs.factories import enqueued
+from support.programs.installation import WAYS
+from support.redis.fixtures import new_job, waited_for
 from swapline_producer.contract import LinkedImage, State, Step
 
 if TYPE_CHECKING:
-    from support.installation import Installation, Receiver, Worker
+    from support.programs.installation import Installation, Receiver, Worker
     from swapline_producer import Producer
 
 NEVER = "fixed:3600"

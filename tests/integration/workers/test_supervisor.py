@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_workers.local.errors import ChildFailed
 from swapline_workers.local.follow import LogFollower
 from swapline_workers.local.ready import log_has, ready_file_written

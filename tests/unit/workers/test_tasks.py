@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from celery.exceptions import Retry as CeleryRetry
 
-from support.fakes import job
+from support.jobs.fakes import job
 from swapline_producer.contract import Job, State, Step
 from swapline_workers.core.outcomes import STALE, Again, Next, Park, Retry, Stop
 from swapline_workers.tasks import translate

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.pngs import png
+from support.pictures.pngs import png
 from swapline_producer.cli.enqueue import picture
 
 BASE64 = base64.b64encode(png()).decode()

@@ -13,7 +13,7 @@ from click.shell_completion import get_completion_class
 from click.testing import CliRunner
 
 import swapline_producer
-from support.commands import COMMANDS
+from support.programs.commands import COMMANDS
 from swapline_producer.cli import swapline
 from swapline_producer.cli.lazy import OWN
 

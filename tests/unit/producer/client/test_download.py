@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.pngs import png
+from support.pictures.pngs import png
 from swapline_producer import SwapRequest
 from swapline_producer.client.download import check_has_pictures, picture_files, save_pictures
 from swapline_producer.contract import StoredPicture

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from support.fakes import job, spec
+from support.jobs.fakes import job, spec
 from swapline_producer.contract import (
     ApiVersion,
     FailureCode,

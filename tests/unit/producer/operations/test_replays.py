@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fakes import job as a_job
+from support.jobs.fakes import job as a_job
 from swapline_producer.contract import FailureCode, Job, State, Step
 from swapline_producer.contract.transitions import allows
 from swapline_producer.contract.transitions.decisions import SUBMISSION_FIELDS

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from support.photographs import XMP_WITH_PLACE, exif, picture, saved
-from support.pngs import chunk, png
+from support.pictures.photographs import XMP_WITH_PLACE, exif, picture, saved
+from support.pictures.pngs import chunk, png
 from swapline_producer.client.inputs.picture_formats import measure
 from swapline_producer.contract import Done, StripMetadata
 from swapline_producer.pictures.exif import Exif, read_exif

@@ -19,7 +19,7 @@ from starlette.datastructures import Headers as StarletteHeaders
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.datastructures import Headers as FlaskHeaders
 
-from support.deliveries import EVENT
+from support.jobs.deliveries import EVENT
 from swapline_producer.contract import BatchData, BatchEvent, EventType, State
 from swapline_producer.errors import SettingsError, WebhookVerificationError
 from swapline_producer.webhooks.signing import new_key_pair, new_secret, secret_key, sign, verify

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from support.photographs import extra
+from support.pictures.photographs import extra
 from swapline_simulator.enums import ApiVersion, Ratio, ResultSize
 from swapline_simulator.imaging import faces
 from swapline_simulator.imaging.drawing.costumes import COSTUMES, SIDE, filter_picture

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.fakes import FakeEndpoints
+from support.jobs.fakes import FakeEndpoints
 from swapline_producer.contract.answers import Endpoint
 from swapline_workers.adapters import endpoints
 from swapline_workers.adapters.endpoints import HEALTHY_FOR_S, RecentEndpoints

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from support.fakes import job
-from support.pngs import png
+from support.jobs.fakes import job
+from support.pictures.pngs import png
 from swapline_producer import SwapRequest
 from swapline_producer.client.batches.manifest import Manifest, Row
 from swapline_producer.client.inputs.images import Link, Picture, read_image

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.pngs import png
+from support.pictures.pngs import png
 from swapline_producer.contract import ApiVersion, Gender, Job, JobSpec, LinkedImage, State, StoredImage, StoredPicture
 from swapline_producer.errors import ObjectMissing
 from swapline_producer.storage.keys import result_key

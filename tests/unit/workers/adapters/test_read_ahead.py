@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from support.fakes import spec
+from support.jobs.fakes import spec
 from swapline_producer.contract import ImageRef, LinkedImage, StoredImage
 from swapline_producer.errors import LedgerUnavailable, ObjectMissing
 from swapline_producer.testing import memory_storage

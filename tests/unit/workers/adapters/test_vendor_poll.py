@@ -16,8 +16,8 @@ import pytest
 import requests
 import responses
 
-from support.pngs import SIGNATURE, chunk, ihdr, png, rows
-from support.vendors import KEY, NOW, PICTURE, STATUS, V6, Dripping, all_texts, client, completed, dripping
+from support.pictures.pngs import SIGNATURE, chunk, ihdr, png, rows
+from support.vendor.client import KEY, NOW, PICTURE, STATUS, V6, Dripping, all_texts, client, completed, dripping
 from swapline_producer.contract import ApiVersion
 from swapline_workers.adapters import vendor as vendor_module
 from swapline_workers.core.reply.status_reply import PREFIX

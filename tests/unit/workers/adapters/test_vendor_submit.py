@@ -14,7 +14,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from support.vendors import IMAGE, KEY, SUBMIT, UUID_FILTER, all_texts, client, dripping, sent, spec
+from support.vendor.client import IMAGE, KEY, SUBMIT, UUID_FILTER, all_texts, client, dripping, sent, spec
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import SettingsError
 from swapline_workers.adapters.vendor import VendorClient

@@ -17,7 +17,7 @@ import requests
 import responses
 import urllib3
 
-from support.vendors import IMAGE, KEY, STATUS, SUBMIT, V6, all_texts, client, completed, dripping, spec
+from support.vendor.client import IMAGE, KEY, STATUS, SUBMIT, V6, all_texts, client, completed, dripping, spec
 from swapline_workers.adapters.http.connections.watchdog import Deadline, Stage
 from swapline_workers.adapters.translation import Translator, kind_of
 from swapline_workers.errors import NotFound, NotSent, OutOfCredits, Refused, Throttled, Unauthorized, Unclear

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from support.factories import PHOTOGRAPH
-from support.pngs import SIGNATURE, chunk, ihdr
+from support.jobs.factories import PHOTOGRAPH
+from support.pictures.pngs import SIGNATURE, chunk, ihdr
 from swapline_producer.errors import ObjectMissing
 from swapline_producer.storage import open_storage
 from swapline_workers.board.thumbnails import LARGEST, SIDE, NoThumbnail, Thumbnails, reduced

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_workers.core.liveness import Liveness, liveness_problem, readiness_problem
 from swapline_workers.runtime import heartbeat as heartbeat_module
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat

@@ -7,8 +7,8 @@ from collections.abc import Sequence  # noqa: TC003 -- beside its use
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job
-from support.pngs import grey_png
+from support.jobs.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job
+from support.pictures.pngs import grey_png
 from swapline_producer.contract import Job, State
 from swapline_workers.core.outcomes import Again, Next, Stop
 from swapline_workers.core.picture_memory import Picture, PictureMemory

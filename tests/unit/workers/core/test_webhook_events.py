@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.fakes import AT, job
+from support.jobs.fakes import AT, job
 from swapline_producer.contract import State, StoredPicture, SwapEvent
 from swapline_producer.contract.events import read_event
 from swapline_workers.core.webhook_events import BODY_LIMIT, swap_event

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from support.fakes import AT, job, spec
-from support.photographs import saved
-from support.pngs import chunk, grey_png
+from support.jobs.fakes import AT, job, spec
+from support.pictures.photographs import saved
+from support.pictures.pngs import chunk, grey_png
 from swapline_producer.contract import Job, State, StoredPicture
 from swapline_producer.pictures.sandbox import Refused
 from swapline_producer.storage.keys import result_key

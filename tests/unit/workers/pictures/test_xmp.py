@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from support.photographs import picture, saved
+from support.pictures.photographs import picture, saved
 from swapline_producer.client.inputs.picture_formats import measure
 from swapline_producer.pictures.kinds import source_kind
 from swapline_workers.core.reply.picture import whole_picture

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from support.publishers import RecordingPublisher
-from support.servers import waited_for
+from support.jobs.publishers import RecordingPublisher
+from support.redis.fixtures import waited_for
 from swapline_producer.contract.answers import Claimed
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.runtime import due_dispatcher

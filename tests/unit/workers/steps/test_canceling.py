@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.fakes import AT, FakeVendor, World, job
+from support.jobs.fakes import AT, FakeVendor, World, job
 from swapline_producer.contract import Canceling, FailureCode, Job, Notification, State
 from swapline_producer.contract.changes import Change
 from swapline_producer.contract.transitions import allows, canceled_instead

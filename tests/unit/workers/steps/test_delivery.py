@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from support.fakes import AT, FakeEndpoints, FakeWebhooks, World, job
+from support.jobs.fakes import AT, FakeEndpoints, FakeWebhooks, World, job
 from swapline_producer.contract import Batch, BatchCounts, BatchEvent, Notification, State, SwapEvent
 from swapline_producer.errors import StorageUnavailable
 from swapline_producer.webhooks.endpoints import endpoint_of

@@ -7,8 +7,8 @@ import json
 import pytest
 from PIL import Image
 
-from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job
-from support.pngs import grey_png
+from support.jobs.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, World, job
+from support.pictures.pngs import grey_png
 from swapline_producer.contract import FailureCode, Job, State, Step, StoredPicture
 from swapline_producer.errors import LedgerUnavailable, StorageUnavailable
 from swapline_producer.storage.keys import receipt_key, result_key

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.fakes import AT, FakeReply, FakeSession, FakeVendor, World, job
+from support.jobs.fakes import AT, FakeReply, FakeSession, FakeVendor, World, job
 from swapline_producer.contract import FailureCode, Job, State
 from swapline_producer.contract.answers import LostRace
 from swapline_workers import errors

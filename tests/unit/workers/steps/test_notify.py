@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.fakes import AT, FakeWebhooks, World, job
+from support.jobs.fakes import AT, FakeWebhooks, World, job
 from swapline_producer.contract import EventType, FailureCode, Notification, State, StoredPicture, SwapEvent
 from swapline_workers.core.outcomes import Retry, Stop
 from swapline_workers.errors import WebhookFailed

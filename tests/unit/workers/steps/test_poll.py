@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.fakes import AT, FakeSession, FakeStatusReply, FakeVendor, World, job
-from support.pngs import grey_png
+from support.jobs.fakes import AT, FakeSession, FakeStatusReply, FakeVendor, World, job
+from support.pictures.pngs import grey_png
 from swapline_producer.contract import FailureCode, State, Step
 from swapline_workers import errors
 from swapline_workers.core.outcomes import STALE, Again, Next, Retry, Stop

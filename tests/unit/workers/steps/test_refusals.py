@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from support.fakes import AT, FakePictures, FakeVendor, World, job
+from support.jobs.fakes import AT, FakePictures, FakeVendor, World, job
 from swapline_producer.contract import FailureCode, State
 from swapline_producer.errors import StorageUnavailable
 from swapline_workers import errors

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.fakes import AT, FakeSession, FakeStatusReply, FakeTimes, FakeVendor, World, job
-from support.pngs import grey_png
+from support.jobs.fakes import AT, FakeSession, FakeStatusReply, FakeTimes, FakeVendor, World, job
+from support.pictures.pngs import grey_png
 from swapline_producer.contract import Gender, State
 from swapline_producer.contract.jobs.service_times import EVERY_KIND
 from swapline_workers import errors

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.fakes import AT, FakePictures, FakeReply, FakeSession, FakeVendor, World, job
+from support.jobs.fakes import AT, FakePictures, FakeReply, FakeSession, FakeVendor, World, job
 from swapline_producer.contract import FailureCode, Job, Notification, State, Step
 from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import LedgerUnavailable, ObjectMissing, StorageUnavailable, VendorIdInUse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, FakeWebhooks, World, job
+from support.jobs.fakes import AT, FakePictures, FakeStatusReply, FakeVendor, FakeWebhooks, World, job
 from swapline_producer.contract import FailureCode, Notification, State
 from swapline_producer.contract.jobs.failures import FAILURES
 from swapline_producer.errors import ObjectMissing, StorageUnavailable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.pngs import png
+from support.pictures.pngs import png
 from swapline_producer import SwapRequest
 from swapline_producer.client.batches.results import download, files
 from swapline_producer.errors import NotPossible

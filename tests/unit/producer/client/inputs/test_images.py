@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
-from support.pngs import SIGNATURE, chunk, ihdr, png
+from support.pictures.pngs import SIGNATURE, chunk, ihdr, png
 from swapline_producer.client.inputs.images import Link, Picture, read_image
 from swapline_producer.contract import FailureCode
 from swapline_producer.errors import ImageError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
-from support.pngs import SIGNATURE, chunk, ihdr, noise
+from support.pictures.pngs import SIGNATURE, chunk, ihdr, noise
 from swapline_producer.client.inputs.images import Picture, read_image
 from swapline_producer.client.inputs.picture_formats import MAX_PARTS, BrokenHeader, CutShort, measure
 from swapline_producer.errors import ImageError

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from PIL import Image, ImageChops, ImageCms
 
-from support.photographs import extra, saved, wide_gamut
+from support.pictures.photographs import extra, saved, wide_gamut
 from swapline_producer.contract import Done
 from swapline_producer.pictures.decoder import decode
 from swapline_producer.pictures.decoder.decode import make_jpeg

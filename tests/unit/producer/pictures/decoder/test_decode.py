@@ -9,8 +9,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from support.photographs import corner, exif, heif, picture, saved, wide_gamut
-from support.pngs import SIGNATURE, chunk, ihdr
+from support.pictures.photographs import corner, exif, heif, picture, saved, wide_gamut
+from support.pictures.pngs import SIGNATURE, chunk, ihdr
 from swapline_producer.contract import Done
 from swapline_producer.pictures.decoder import decode
 from swapline_producer.pictures.decoder.decode import Made, Unreadable, make_jpeg

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from support.photographs import corner, exif, picture, saved
+from support.pictures.photographs import corner, exif, picture, saved
 from swapline_producer import SwapRequest
 from swapline_producer.contract import Variant
 from swapline_producer.errors import RequestError

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from support.fakes import AT, job, spec
+from support.jobs.fakes import AT, job, spec
 from swapline_producer.contract import FailureCode, JobEvent, LinkedImage, Notification, State
 from swapline_producer.foreign_text import without_query
 from swapline_workers.board.facts.redaction import facts, shown

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from support.pngs import png
+from support.pictures.pngs import png
 from swapline_workers.core.reply.picture import NotWhole, PictureInfo, info_of, whole_picture
 
 PICTURE = png(40, 30)

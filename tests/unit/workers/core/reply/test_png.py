@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from support.pngs import SIGNATURE, chunk, ihdr, noise, png, rows
+from support.pictures.pngs import SIGNATURE, chunk, ihdr, noise, png, rows
 from swapline_workers.core.reply import png as module
 from swapline_workers.core.reply.png import PngError, PngInfo, walk
 

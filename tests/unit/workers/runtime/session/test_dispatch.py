@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from support.fakes import job
-from support.publishers import RecordingPublisher
+from support.jobs.fakes import job
+from support.jobs.publishers import RecordingPublisher
 from swapline_producer.contract import State, Step, StepMessage
 from swapline_workers.runtime.session.dispatch import Dispatch
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from support.fakes import job
+from support.jobs.fakes import job
 from swapline_producer.contract import Job, Notification, State
 from swapline_producer.errors import UnreadableRecord
 from swapline_workers.runtime.session import moved_jobs

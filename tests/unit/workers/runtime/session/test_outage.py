@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.fakes import job
+from support.jobs.fakes import job
 from swapline_producer.errors import JobNotFound, LedgerUnavailable
 from swapline_workers.runtime.due_dispatcher import CLAIM_DELAY_AFTER_OUTAGE_S
 from swapline_workers.runtime.session import outage as outage_module

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from support.fakes import job
+from support.jobs.fakes import job
 from swapline_producer.contract.answers import Opened
 from swapline_workers.runtime.session.view import LedgerView
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from support.publishers import RecordingPublisher
-from support.servers import new_job
+from support.jobs.publishers import RecordingPublisher
+from support.redis.fixtures import new_job
 from swapline_producer.contract import Canceling, Job, State, StepMessage, transitions
 from swapline_producer.contract.answers import Advanced, LostRace
 from swapline_producer.contract.changes import Change

@@ -12,7 +12,7 @@ import requests
 import responses
 import urllib3
 
-from support.vendors import Dripping, dripping
+from support.vendor.client import Dripping, dripping
 from swapline_workers.adapters.http.replies.status_body import BLOCK, Body
 
 if TYPE_CHECKING:

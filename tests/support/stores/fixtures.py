@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import ceph
-from support.compose import Moved
-from support.s3_servers import MotoServer, S3Server
+from support.services.compose import Moved
+from support.stores import ceph
+from support.stores.s3 import MotoServer, S3Server
 from swapline_producer.storage import open_storage
 
 if TYPE_CHECKING:

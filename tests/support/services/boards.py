@@ -9,10 +9,10 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from support.half_requests import USUAL_FILES
-from support.installation import SWAPLINE
-from support.processes import start
-from support.servers import waited_for
+from support.http.half_requests import USUAL_FILES
+from support.programs.installation import SWAPLINE
+from support.programs.processes import start
+from support.redis.fixtures import waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from support.factories import PHOTOGRAPH
+from support.jobs.factories import PHOTOGRAPH
 from swapline_simulator import Mode, Simulator
 
 if TYPE_CHECKING:

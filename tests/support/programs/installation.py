@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.processes import ALWAYS_NEW, run, start
+from support.programs.processes import ALWAYS_NEW, run, start
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import BatchEvent
 from swapline_producer.webhooks.signing import verify

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from support.half_requests import USUAL_FILES
-from support.installation import SWAPLINE
+from support.http.half_requests import USUAL_FILES
+from support.programs.installation import SWAPLINE
 from swapline_workers.local.ready import login_works
 from swapline_workers.local.supervision.child import Child, Program
 

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from support.s3_servers import S3Server
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
+from support.stores.s3 import S3Server
 from swapline_workers.local.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from celery.exceptions import Retry as CeleryRetry
 
-from support.fakes import FakeAnswer, FakeReply, FakeStatusReply, FakeWebhooks, World
-from support.pngs import png
+from support.jobs.fakes import FakeAnswer, FakeReply, FakeStatusReply, FakeWebhooks, World
+from support.pictures.pngs import png
 from swapline_producer.contract import FailureCode, LinkedImage, State, Step, StepMessage
 from swapline_producer.contract.answers import Advanced
 from swapline_producer.errors import StorageUnavailable
@@ -35,7 +35,7 @@ from swapline_workers.tasks import STEPS, translate
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from support.servers import Time
+    from support.redis.fixtures import Time
     from swapline_producer.contract import ApiVersion, BatchEvent, Job, JobSpec, NewJob, SwapEvent
     from swapline_producer.contract.answers import Accepted, CancelRequested, LostRace
     from swapline_producer.contract.changes import Change

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.half_requests import USUAL_FILES
+from support.http.half_requests import USUAL_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry
 
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_workers.telemetry.metrics.collector import SystemCollector
 from swapline_workers.telemetry.metrics.serving import serving
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from swapline_producer.ledger import Ledger
 
-RULES = Path(__file__).parents[2] / "ops/prometheus/alerts.yml"
+RULES = Path(__file__).parents[3] / "ops/prometheus/alerts.yml"
 PASSWORD = "a password of the tests"
 
 HURRY = {

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from support.installation import SWAPLINE
-from support.processes import start
-from support.servers import waited_for
+from support.programs.installation import SWAPLINE
+from support.programs.processes import start
+from support.redis.fixtures import waited_for
 from swapline_gateway.app import build_app
 from swapline_gateway.server import build_server
 from swapline_gateway.service import Service
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from support.installation import Installation
+    from support.programs.installation import Installation
     from swapline_gateway.server import Server
     from swapline_workers.local.valkey.server import EmbeddedValkey
 

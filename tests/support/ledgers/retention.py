@@ -5,8 +5,8 @@ from __future__ import annotations
 import time as wall
 from typing import TYPE_CHECKING
 
-from support.pngs import png
-from support.publishers import NullPublisher
+from support.jobs.publishers import NullPublisher
+from support.pictures.pngs import png
 from swapline_producer import Producer, ProducerSettings, SwapRequest
 from swapline_producer.contract import FailureCode, Job, State, StoredPicture
 from swapline_producer.contract.answers import Advanced

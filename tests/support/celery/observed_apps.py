@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from support.installation import Installation
+    from support.programs.installation import Installation
 
 CANARY = "kanarienvogel-in-a-local-variable"
 

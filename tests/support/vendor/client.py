@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from pydantic import SecretStr
 
-from support.pngs import png
+from support.pictures.pngs import png
 from swapline_producer.contract import ApiVersion, JobSpec, LinkedImage
 from swapline_workers.adapters.vendor import VendorClient
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from support.raw_server import Caller, RawServer
+from support.http.raw_server import Caller, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

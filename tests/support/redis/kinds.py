@@ -7,7 +7,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from support.redis_servers import RealServer, running
+from support.redis.processes import RealServer, running
 
 if TYPE_CHECKING:
     from collections.abc import Generator

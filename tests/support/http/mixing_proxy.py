@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-from support.raw_server import Caller, RawServer
+from support.http.raw_server import Caller, RawServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

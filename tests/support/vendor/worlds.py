@@ -13,8 +13,8 @@ import requests
 from pydantic import SecretStr
 from urllib3.exceptions import IncompleteRead, ProtocolError
 
-from support.pngs import png
-from support.vendors import client, dripping, sent
+from support.pictures.pngs import png
+from support.vendor.client import client, dripping, sent
 from swapline_simulator.account.catalog import Catalog
 from swapline_simulator.api import replies
 from swapline_simulator.api.orders import Refusal, read_order, read_picture

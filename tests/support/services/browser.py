@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
-from support.debian import needs
+from support.programs.debian import needs
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from chaos.proxy import Proxies, Proxy
-from support.servers import waited_for
+from support.redis.fixtures import waited_for
 from swapline_workers.local.ports import LOOPBACK
 from swapline_workers.local.valkey.server import EmbeddedValkey
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from support.fakes import FakePictures, FakeReply, FakeStatusReply
-from support.servers import new_job
-from support.small_world import SmallWorld, Vendor, pictures_of
+from support.jobs.fakes import FakePictures, FakeReply, FakeStatusReply
+from support.ledgers.small_world import SmallWorld, Vendor, pictures_of
+from support.redis.fixtures import new_job
 from swapline_producer.contract import LinkedImage, State, StoredImage
 from swapline_producer.contract.accounts import Limits
 from swapline_producer.errors import StorageUnavailable
@@ -22,8 +22,8 @@ from swapline_workers.core.lifecycle import ROUTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from support.servers import Time
-    from support.small_world import WatchedLedger
+    from support.ledgers.small_world import WatchedLedger
+    from support.redis.fixtures import Time
     from swapline_producer.contract import ApiVersion, Job, JobSpec
 
 SERVICE = 2.0

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+GUIDES = Path(__file__).parents[3] / "docs" / "guides"
 
 
 def run(guide: str, heading: str, **names: Any) -> dict[str, Any]:
