@@ -226,7 +226,9 @@ class World:
         self.scheduler.spawn(lambda: self._deliver(message), after=seconds)
 
     def _deliver(self, message: StepMessage) -> None:
-        living = [worker for worker in self.workers if not worker.dead and not worker.draining]
+        now = self.scheduler.now
+        there = [worker for worker in self.workers if worker.cut_until.get("redis", 0.0) <= now]  # Redis is the broker
+        living = [worker for worker in there if not worker.dead and not worker.draining]
         free = [worker for worker in living if worker.busy < worker.threads] or living
         if not free:
             self._deliver_in(message, 1.0)
