@@ -63,6 +63,9 @@ def open_picture(photograph: bytes) -> Image.Image:
     """Decode a photograph upright as RGB. Raises Pillow's errors for one that it cannot decode fully."""
     with Image.open(BytesIO(photograph)) as picture:
         picture.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        picture.load()
+        for name in ("xmp", "XML:com.adobe.xmp"):  # only EXIF says how it is turned
+            picture.info.pop(name, None)
         return ImageOps.exif_transpose(picture).convert("RGB")
 
 

@@ -19,6 +19,12 @@ XMP_WITH_PLACE = (
     b'<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:GPSLatitude="48,12.5N"/></rdf:RDF></x:xmpmeta>'
 )
 
+XMP_ON_ITS_SIDE = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+"""XMP that says what EXIF says with orientation 6."""
+
 
 def picture(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
     """A picture whose upper left quarter is red, and all else blue: so positions can be checked."""

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from swapline_producer.contract import Done
 from swapline_producer.pictures.kinds import AVIF, HEIC, JPEG, PNG, TIFF, WEBP
+from swapline_producer.pictures.upright import forget_xmp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,6 @@ _REDUCED, _SUBFILE_TYPE, _DNG_VERSION = 1, 254, 50706
 _DEEP_GREY = ("I;16", "I;16L", "I;16B", "I")
 _TO_BYTE = 1 / 257
 _SIXTEEN_BITS = 16
-_XMP = ("xmp", "XML:com.adobe.xmp")
-"""Where Pillow keeps XMP; without an orientation in EXIF, it turns pictures by XMP's; libvips and OpenCV do not."""
 
 with suppress(ImportError):  # without it, there is no HEIC
     import pillow_heif
@@ -99,8 +98,7 @@ def open_picture(data: bytes, kind: str) -> Image.Image:
     if kind == PNG:
         picture.load()  # XMP may lie behind the pixels
         _scale_transparent_colour(picture, depth=data[24])
-    for name in _XMP:
-        picture.info.pop(name, None)
+    forget_xmp(picture)
     return picture
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
+from support.pictures.photographs import XMP_ON_ITS_SIDE
 from swapline_simulator.enums import ApiVersion, FilterId, Ratio, ResultSize
 from swapline_simulator.imaging.drawing.photographs import portrait_of, sample_photographs
 from swapline_simulator.imaging.pictures import Recipe, open_picture, render
@@ -108,6 +109,12 @@ def test_a_photograph_lying_on_its_side_is_turned_upright(photographs: list[byte
     out = BytesIO()
     upright.transpose(Image.Transpose.ROTATE_90).save(out, "JPEG", exif=exif)
     assert difference(open_picture(out.getvalue()), upright) < 4
+
+
+def test_an_orientation_in_xmp_alone_turns_no_photograph() -> None:
+    out = BytesIO()
+    Image.new("RGB", (300, 200)).save(out, "JPEG", xmp=XMP_ON_ITS_SIDE)
+    assert open_picture(out.getvalue()).size == (300, 200)
 
 
 def test_a_photograph_that_is_cut_short_is_no_photograph(photographs: list[bytes]) -> None:

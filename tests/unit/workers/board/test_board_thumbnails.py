@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from support.jobs.factories import PHOTOGRAPH
+from support.pictures.photographs import XMP_ON_ITS_SIDE
 from support.pictures.pngs import SIGNATURE, chunk, ihdr
 from swapline_producer.errors import ObjectMissing
 from swapline_producer.storage import open_storage
@@ -42,6 +43,8 @@ def test_it_stands_upright_on_white_and_carries_no_metadata() -> None:
     lying = encoded(Image.new("RGB", (300, 200), "red"), "JPEG", exif=exif)
     small = Image.open(BytesIO(reduced(lying)))
     assert (small.size, dict(small.getexif())) == ((200, 300), {})
+    by_xmp_alone = encoded(Image.new("RGB", (300, 200)), "JPEG", xmp=XMP_ON_ITS_SIDE)
+    assert Image.open(BytesIO(reduced(by_xmp_alone))).size == (300, 200)
     clear = Image.open(BytesIO(reduced(encoded(Image.new("RGBA", (10, 10), (0, 0, 0, 0)), "PNG"))))
     assert clear.getpixel((5, 5)) == (255, 255, 255)
 

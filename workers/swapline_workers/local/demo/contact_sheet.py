@@ -10,7 +10,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from PIL import Image, ImageOps
+from PIL import Image
+
+from swapline_producer.pictures.upright import upright
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -121,11 +123,11 @@ def _stages(stages: Mapping[str, float]) -> str:
 
 def _reduced(data: bytes) -> tuple[bytes, tuple[int, int], tuple[int, int]]:
     with Image.open(BytesIO(data)) as opened:
-        upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    full_size = upright.size
-    upright.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.LANCZOS)
-    flat = Image.new("RGB", upright.size, "white")
-    flat.paste(upright, mask=upright.getchannel("A"))
+        turned = upright(opened).convert("RGBA")
+    full_size = turned.size
+    turned.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.LANCZOS)
+    flat = Image.new("RGB", turned.size, "white")
+    flat.paste(turned, mask=turned.getchannel("A"))
     out = BytesIO()
     flat.save(out, "JPEG", quality=_JPEG_QUALITY, optimize=True)
     return out.getvalue(), flat.size, full_size

@@ -9,7 +9,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from support.pictures.photographs import corner, exif, heif, picture, saved, wide_gamut
+from support.pictures.photographs import XMP_ON_ITS_SIDE, corner, exif, heif, picture, saved, wide_gamut
 from support.pictures.pngs import SIGNATURE, chunk, ihdr
 from swapline_producer.contract import Done
 from swapline_producer.pictures.decoder import decode
@@ -22,10 +22,6 @@ CORNERS = {
     5: "top left", 6: "top right", 7: "bottom right", 8: "bottom left",
 }  # fmt: skip
 """Where the red corner is seen, by EXIF's orientation (CIPA DC-008, 4.6.4)."""
-XMP_ON_ITS_SIDE = (
-    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
-)
 
 
 def made(data: bytes, max_side: int = ROOMY[0], max_bytes: int = ROOMY[1]) -> Made:
