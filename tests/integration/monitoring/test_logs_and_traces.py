@@ -154,20 +154,15 @@ def test_an_error_nobody_expected_is_reported_with_its_job_and_without_its_varia
     installation: Installation,
 ) -> None:
     installation.more["SWAPLINE_STORAGE_URL"] = installation.store.as_uri()
+    producer = installation.producer()
+    job_id = producer.enqueue(
+        SwapRequest(image="https://pictures.example/me.jpg", gender=0, filter_id=12, tenant="shop")
+    ).job_id
+    # A record that no version ever wrote: reading it fails in a way that no step foresees. A worker that has written
+    # the job itself would not read it, so none is there yet.
+    producer.ledger.client.hset(f"{installation.prefix}:job:{job_id}", "attempts", "many")
     with installation.worker() as worker:
-        producer = installation.producer()
-        job_id = producer.enqueue(
-            SwapRequest(image="https://pictures.example/me.jpg", gender=0, filter_id=12, tenant="shop")
-        ).job_id
-        # A record that no version ever wrote: reading it fails in a way that no step foresees.
-        producer.ledger.client.hset(f"{installation.prefix}:job:{job_id}", "attempts", "many")
-        producer.ledger.client.zadd(f"{installation.prefix}:due", {job_id: 0})
-        assert worker.child.poll() is None
-        pause = threading.Event()
-        for _ in range(600):
-            if any("UnreadableRecord" in line for line in worker.lines):
-                break
-            pause.wait(0.05)
+        waited_for(lambda: any("UnreadableRecord" in line for line in worker.lines))
         worker.stop()
     [line, *_] = [json.loads(line) for line in worker.lines if "UnreadableRecord" in line]
     assert line["level"] == "error"
