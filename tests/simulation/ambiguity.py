@@ -39,7 +39,8 @@ def times_payable(world: World, job_id: str, log: list[str]) -> int:
     forgotten = set(world.restarts.paid_again)
     if world.on_ambiguous_submit is AmbiguousSubmit.RETRY:  # an attempt that was lost needs no requeueing
         forgotten |= world.restarts.in_hand
-    return 1 + (job_id in forgotten) + again + world.operator.sent_again[job_id]
+    lost = sum(one == job_id for one, _ in forgotten)
+    return 1 + lost + again + world.operator.sent_again[job_id]
 
 
 def perhaps_charged(world: World, job_id: str, log: list[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from swapline_workers.runtime.due_dispatcher import CLAIM_DELAY_AFTER_OUTAGE_S
+
 if TYPE_CHECKING:
     import random
 
@@ -35,10 +37,10 @@ class Restarts:
         """Jobs whose acceptance was lost."""
         self.forgotten: set[str] = set()
         """Jobs of which a paid call, or what came of it, was lost: a reply that comes takes a slot, cap or no cap."""
-        self.paid_again: set[str] = set()
-        """Jobs whose attempt and vendor's id were both lost: they may be paid again."""
-        self.in_hand: set[str] = set()
-        """Jobs whose attempt was lost while a living worker made the call: it writes what came of that.
+        self.paid_again: set[tuple[str, int]] = set()
+        """Jobs whose attempt and vendor's id were both lost, and by which restart: each may be paid for once more."""
+        self.in_hand: set[tuple[str, int]] = set()
+        """Jobs whose attempt was lost, and by which restart, while a living worker made the call: it writes the result.
 
         They are not paid again where it knows that by Redis's return, and where nothing hinders it.
         """
@@ -53,12 +55,14 @@ class Restarts:
                 self._accepted_at[job_id] = now
             elif move == "attempt":
                 self._attempted_at[job_id] = now
+                if now < self._back_at + CLAIM_DELAY_AFTER_OUTAGE_S:  # the end of another job gave it its slot
+                    self.hindered(job_id)
             elif move == "advance" and job_id == paying:
                 self._settled_at[job_id] = now
 
     def hindered(self, job_id: str) -> None:
         """Another worker may be sent a job before the one that has its call under way writes what came of that."""
-        self.paid_again |= {job_id} & self.in_hand
+        self.paid_again |= {one for one in self.in_hand if one[0] == job_id}
 
     def cut_off(self, job_id: str) -> None:
         """The same, by a worker that cannot reach Redis: others may reach it already."""
@@ -138,10 +142,15 @@ class Restarts:
         world = self._world
         lost = {job_id for job_id, at in self._attempted_at.items() if at >= since}
         paying = {fibre.paying for worker in world.workers for fibre in worker.payers if fibre.paying}
-        self.in_hand |= lost & paying
-        self.paid_again |= lost - paying
+        self.in_hand |= {(job_id, self.number) for job_id in lost & paying}
+        self.paid_again |= {(job_id, self.number) for job_id in lost - paying}
         unsettled = {job_id for job_id, at in self._settled_at.items() if at >= since}
-        self.paid_again |= self.in_hand & unsettled  # the attempt by an earlier restart, its result by this one
+        self.paid_again |= {
+            # the attempt by an earlier restart, its result by this one
+            one
+            for one in self.in_hand
+            if one[0] in unsettled
+        }  # the attempt by an earlier restart, its result by this one
         self.forgotten |= lost | unsettled
         world.excused |= self.forgotten  # HELD: the attempt is there, and its result is lost
         self.gone |= {job_id for job_id, at in self._accepted_at.items() if at >= since}

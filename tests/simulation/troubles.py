@@ -103,8 +103,11 @@ class Troubles:
         world = self._world
         if account.name == world.left_out or account.drained_at is not None:
             return
+        try:
+            world.own.ledger.pool.set_drained(account.name, drained=True)
+        except NotPossible:  # a restart has lost that workers know it again
+            return
         world.note(f"the account {account.name} is drained")
-        world.own.ledger.pool.set_drained(account.name, drained=True)
         account.drained_at = world.server_now()
         self._wait(rng)
         self._resume(account)
@@ -129,7 +132,8 @@ class Troubles:
         if account.name == first or world.left_out or account.drained_at is not None:
             return
         if is_drained := rng.random() < 0.5:
-            world.own.ledger.pool.set_drained(account.name, drained=True)
+            with suppress(NotPossible):  # a restart has lost that workers know it again
+                world.own.ledger.pool.set_drained(account.name, drained=True)
             account.drained_at = world.server_now()
         elif rng.random() < 0.5:
             self._go_wrong(account, rng)
