@@ -88,8 +88,8 @@ NOT_COVERED = """
 - A call that is still under way when Redis is back and has lost its attempt: it may be paid again, as
   [failure modes](failure-modes.md) says. That its result is not written to the second attempt is shown by tests of
   their own: in worlds such pairs on two accounts are too rare.
-- A job whose attempt a restart has lost while its worker knows the result, and to which the end of another job gives a
-  slot before the worker has written that, within 1.5 s of Redis's return: it may be paid again (seed 140017).
+- Known and not mended: a job whose attempt a restart has lost while its worker knows the result, and to which the end
+  of another job gives a slot within 1.5 s of Redis's return, before that is written, is paid again (seed 140017).
 - Replicas that are waited for; fail-overs to them, beyond the writes that are lost.
 - Replays of jobs that have ended. The gateway's server, below its routes.
 - Learned service times: polls follow the bounded schedule.

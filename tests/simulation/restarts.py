@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from swapline_workers.runtime.due_dispatcher import CLAIM_DELAY_AFTER_OUTAGE_S
-
 if TYPE_CHECKING:
     import random
 
@@ -55,8 +53,6 @@ class Restarts:
                 self._accepted_at[job_id] = now
             elif move == "attempt":
                 self._attempted_at[job_id] = now
-                if now < self._back_at + CLAIM_DELAY_AFTER_OUTAGE_S:  # the end of another job gave it its slot
-                    self.hindered(job_id)
             elif move == "advance" and job_id == paying:
                 self._settled_at[job_id] = now
 
