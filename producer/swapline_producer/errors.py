@@ -99,6 +99,18 @@ class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation
     """Redis could not be reached; nothing is known to have been written."""
 
 
+class LedgerSettling(LedgerUnavailable):
+    """Redis has been started again, or another server promoted: no attempt is written yet, for these seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        """Keep the seconds."""
+        super().__init__(
+            f"Redis is back, and may lack its last writes: paid calls begin in {seconds:.1f} s, when workers have"
+            " written what they know."
+        )
+        self.seconds = seconds
+
+
 class NotReplicated(LedgerUnavailable):
     """It is written, but a fail-over could lose it."""
 

@@ -15,6 +15,7 @@ from simulation.scheduler import Fibre
 from swapline_producer.client import drafting
 from swapline_producer.client.batches import bulk
 from swapline_producer.client.inputs import acceptance
+from swapline_producer.ledger import settling
 from swapline_workers.core import bulkhead, picture_memory
 from swapline_workers.runtime import due_dispatcher
 from swapline_workers.runtime.session import leases, moved_jobs, outage, view
@@ -22,7 +23,7 @@ from swapline_workers.runtime.session import leases, moved_jobs, outage, view
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, drafting, bulk, acceptance)
+TIMED = (settling, due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, drafting, bulk, acceptance)
 THREADED = (leases, outage)
 
 

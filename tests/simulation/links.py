@@ -8,7 +8,7 @@ import redis
 
 from simulation.faults import WORKERS_OWN, Fault
 from simulation.scheduler import Killed
-from swapline_producer.errors import LedgerUnavailable, StorageUnavailable
+from swapline_producer.errors import LedgerSettling, LedgerUnavailable, StorageUnavailable
 from swapline_producer.ledger import Ledger
 from swapline_workers import errors
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from simulation.faults import Drawn
     from simulation.process import Process
+    from simulation.scheduler import Fibre
     from simulation.world import World
 
     Failure = Callable[[str], Exception]
@@ -139,6 +140,16 @@ def _quietly(do: Callable[[], Any]) -> None:
         return
 
 
+class SimConnection:
+    """Leads to whichever server is there: each restart puts another in its place."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def server(self) -> str:
+        return str(self._world.restarts.number)
+
+
 class SimClient(redis.Redis):
     """The ledger's client where it reads without a script."""
 
@@ -171,27 +182,31 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
     client.link = Link(world, process, "ledger", redis.exceptions.TimeoutError, redis.exceptions.ConnectionError)
     ledger = Ledger(client, world.prefix, record_ttl=90 * 86_400.0, clock=world.server_now)
     scripts, link = ledger.scripts, Link(world, process, "ledger", _away, _away)
-    run, run_many = scripts.run, scripts.run_many
+    run, run_many, connection = scripts._run, scripts.run_many, SimConnection(world)
     fallback = redis.Redis(connection_pool=world.pool)
 
-    def watched(move: str, **arguments: Any) -> dict[str, Any]:
-        paying = move == "advance" and (arguments.get("set") or {}).get("attempt_open") in ("1", True)
+    def watched(move: str, arguments: dict[str, Any], *, attempt: bool = False, **more: Any) -> tuple[Any, bool]:
         fibre = world.scheduler.current()
-        if paying and fibre is not None:
-            fibre.paying, fibre.answered = arguments["id"], False
-            process.payers.add(fibre)
-            if process.cut_until or world.jumped:
-                world.passing.add(arguments["id"])
-        what = "attempt" if paying else move
+        if attempt and fibre is not None:
+            _begin_paying(process, fibre, arguments["id"])
+        what = "attempt" if attempt else move
 
-        def do() -> dict[str, Any]:
+        def do() -> tuple[Any, bool]:
+            if attempt:
+                process.servers.require_settled(connection)
+            elif move == "claim":
+                process.servers.meet(connection)
             world.restarts.note_write(what, [arguments], fibre.paying if fibre else None)
-            answer: dict[str, Any] = run(move, **arguments)
-            world.observer.after_move(move, arguments, answer)
-            return answer
+            found = run(move, arguments, **more)
+            world.observer.after_move(move, arguments, found[0])
+            return found
 
-        answer: dict[str, Any] = link.call(what, do)
-        return answer
+        try:
+            found: tuple[Any, bool] = link.call(what, do)
+        except LedgerSettling:
+            _end_paying(process, fibre)
+            raise
+        return found
 
     def watched_many(move: str, many: Iterable[dict[str, Any]]) -> Any:
         wanted = list(many)
@@ -202,11 +217,24 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
 
         return link.call(f"{move}, many", do)
 
-    scripts.run = watched  # type: ignore[method-assign]
+    scripts._run = watched  # type: ignore[method-assign]
     scripts.run_many = watched_many  # type: ignore[method-assign]
     for script in scripts._loaded.values():
         script.registered_client = fallback
     return ledger
+
+
+def _begin_paying(process: Process, fibre: Fibre, job_id: str) -> None:
+    fibre.paying, fibre.answered = job_id, False
+    process.payers.add(fibre)
+    if process.cut_until or process.world.jumped:
+        process.world.passing.add(job_id)
+
+
+def _end_paying(process: Process, fibre: Fibre | None) -> None:
+    if fibre is not None:
+        fibre.paying = None
+        process.payers.discard(fibre)
 
 
 def _away(why: str) -> LedgerUnavailable:

@@ -17,6 +17,7 @@ from support.jobs.fakes import World as FakeWorld
 from swapline_producer.contract import Step, is_batch
 from swapline_producer.errors import LedgerUnavailable, StorageError
 from swapline_producer.ledger.accounts.registry import DEFAULT
+from swapline_producer.ledger.settling import MetServers
 from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.sweep import Sweep
 from swapline_workers.adapters.endpoints import RecentEndpoints
@@ -80,6 +81,7 @@ class Process:
         self.payers: set[Fibre] = set()
         self.monotonic_rate = 1.0
         self.monotonic_offset = 0.0
+        self.servers = MetServers()
         self.ledger = open_sim_ledger(world, self)
         self.broker = SimBroker(world, self)
 
@@ -142,6 +144,7 @@ class Worker(Process):
     def start(self) -> None:
         """Begin with empty memory."""
         world, ledger = self.world, self.ledger
+        self.servers = MetServers()
         self._started_at = world.scheduler.now
         self.dead = self.draining = False
         self.busy = 0

@@ -12,6 +12,8 @@ import redis
 from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError, RedisError, ResponseError
 from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
+from swapline_producer.ledger.settling import replication_id
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,10 +48,11 @@ class _OnlyPrimary:
 
     _opened_after = 0
     _confirmed_at = 0.0
+    _server = ""
 
     def on_connect_check_health(self: Any, *arguments: Any, **options: Any) -> None:
         """Greet the server; close the connection to a replica."""
-        self._opened_after, self._confirmed_at = _Demotions.seen, 0.0
+        self._opened_after, self._confirmed_at, self._server = _Demotions.seen, 0.0, ""
         super().on_connect_check_health(*arguments, **options)  # type: ignore[misc]
         self._require_primary(self.handshake_metadata or {})
 
@@ -61,6 +64,11 @@ class _OnlyPrimary:
             if not says_wrong_server(error):
                 raise
             self._hang_up(f"The server at this address takes no writes: {error}")
+
+    def server(self: Any) -> str:
+        """Return the replication id of the server at the other end."""
+        self._server = self._server or replication_id(self)
+        return str(self._server)
 
     def confirm_primary(self: Any) -> None:
         """Reconnect where an idle connection no longer leads to the primary."""

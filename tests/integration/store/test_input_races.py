@@ -260,7 +260,7 @@ def test_a_ledger_that_goes_away_before_the_job_is_written_leaves_a_picture_that
         def fail(*_: Any, **__: Any) -> None:
             raise LedgerUnavailable("away")
 
-        monkeypatch.setattr(race.ledger.scripts, "run", fail)
+        monkeypatch.setattr(race.ledger.scripts, "_run", fail)
         monkeypatch.setattr(race.ledger.scripts, "run_many", fail)
 
     race.store.then = away

@@ -50,9 +50,9 @@ class Transitions(LedgerPart):
     ) -> Advanced | LostRace | CancelRequested:
         """Write a change if the job is as read: state, version, no new cancellation.
 
-        Raises NotPossible where the needed input is gone, VendorIdInUse. A repetition with the same `token` counts as
-        written if the first was. `after`: the token of the write that made this version; a ledger that lost its last
-        writes may count up to it a second time.
+        Raises NotPossible where the needed input is gone, VendorIdInUse; LedgerSettling for an attempt just after
+        Redis's return. A repetition with the same `token` counts as written if the first was. `after`: the token of the
+        write that made this version; a ledger that lost its last writes may count up to it a second time.
         """
         slot = holds_slot(job, change)
         attempt = change.fields.get("attempt_open") is True
@@ -79,8 +79,10 @@ class Transitions(LedgerPart):
             **counted(job, change),
             **self._remains(job, change),
         }
-        # an attempt that a fail-over forgot would be made, and paid, again
-        answer, replicated = self._scripts.run_replicated("advance", waits=attempt, **sparse(arguments))
+        if attempt:  # one that a fail-over forgot would be made, and paid, again
+            answer, replicated = self._scripts.run_attempt(**sparse(arguments))
+        else:
+            answer, replicated = self._scripts.run("advance", **sparse(arguments)), True
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
         if owner := answer.get("owner"):

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.errors import LedgerSettling, LedgerUnavailable
 from swapline_workers.core.retry import backoff
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ OUTAGE_LIMIT_S = 300.0
 
 
 LONGEST_PAUSE_S = 0.25
-"""Replies to paid calls are written before due dispatchers claim again.
+"""Replies to paid calls are written before claims and attempts go on, SETTLING_S after Redis's return.
 
-See CLAIM_DELAY_AFTER_OUTAGE_S: a ledger that forgot the attempt would have the job paid again.
+A ledger that forgot the attempt would have the job paid again.
 """
 
 
@@ -50,6 +50,15 @@ class OutageRetry:
             return self._repeat(ask, job, result, thread)
         finally:
             self._waiting.discard(thread)
+
+    def once_settled(self, ask: Callable[[], T]) -> T:
+        """Call `ask`, an attempt, again when a server that has just come back may be written to."""
+        while True:
+            try:
+                return ask()
+            except LedgerSettling as settling:
+                log.info("%s", settling)
+                self._pause(settling.seconds)
 
     def _repeat(self, ask: Callable[[], T], job: Job, result: Mapping[str, object], thread: int) -> T:
         give_up_at, failures = time.monotonic() + OUTAGE_LIMIT_S, 0

@@ -56,9 +56,8 @@ class Writes:
     def advance(self, job: Job, change: Change) -> Job | Refused:
         """See `steps.ports.Writes.advance`."""
         token = new_token()
-        if change.fields.get("attempt_open") and not self._leases.begin_paying(token):
-            self._ledger.transitions.release([(job.job_id, job.version)])
-            return LostRace()
+        if change.fields.get("attempt_open"):
+            return self._outage.once_settled(lambda: self._advance_attempt(job, change, token))
         with self._leases.writing(job.job_id):
             return self._write(job, change, token)
 
@@ -111,6 +110,13 @@ class Writes:
     def mark_orphaned(self, job: Job) -> None:
         """See `steps.ports.Writes.mark_orphaned`."""
         self._ledger.retention.mark_orphaned(job)
+
+    def _advance_attempt(self, job: Job, change: Change, token: str) -> Job | Refused:
+        if not self._leases.begin_paying(token):
+            self._ledger.transitions.release([(job.job_id, job.version)])
+            return LostRace()
+        with self._leases.writing(job.job_id):
+            return self._write(job, change, token)
 
     def _write(self, job: Job, change: Change, token: str, after: str = "") -> Job | Refused:
         instead = transitions.canceled_instead(job, change)

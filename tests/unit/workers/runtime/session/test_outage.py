@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from support.jobs.fakes import job
-from swapline_producer.errors import JobNotFound, LedgerUnavailable
-from swapline_workers.runtime.due_dispatcher import CLAIM_DELAY_AFTER_OUTAGE_S
+from swapline_producer.errors import JobNotFound, LedgerSettling, LedgerUnavailable
+from swapline_producer.ledger.settling import SETTLING_S
 from swapline_workers.runtime.session import outage as outage_module
 from swapline_workers.runtime.session.outage import OutageRetry
 
@@ -37,7 +37,25 @@ def test_with_a_try_that_fails_within_a_second_the_next_comes_before_claims_begi
     pauses: list[float] = []
     OutageRetry(pauses.append).until_answered(Ledger(12).ask, job(), {})
     assert 0 < pauses[0] <= 0.1 < pauses[-1]
-    assert 1.0 + max(pauses) < CLAIM_DELAY_AFTER_OUTAGE_S
+    assert 1.0 + max(pauses) < SETTLING_S
+
+
+def test_an_attempt_is_made_again_when_the_server_has_settled() -> None:
+    pauses: list[float] = []
+    answers = iter([LedgerSettling(1.2), LedgerSettling(0.1), None])
+
+    def ask() -> str:
+        if error := next(answers):
+            raise error
+        return "written"
+
+    assert OutageRetry(pauses.append).once_settled(ask) == "written"
+    assert pauses == [1.2, 0.1]
+
+
+def test_a_ledger_that_is_away_is_not_waited_for_by_an_attempt() -> None:
+    with pytest.raises(LedgerUnavailable):
+        OutageRetry(lambda _: None).once_settled(Ledger(1).ask)
 
 
 def test_after_the_limit_the_result_is_logged_and_left_to_the_rescue(
