@@ -10,6 +10,7 @@ from simulation.faults import WORKERS_OWN, Fault
 from simulation.scheduler import Killed
 from swapline_producer.errors import LedgerSettling, LedgerUnavailable, StorageUnavailable
 from swapline_producer.ledger import Ledger
+from swapline_producer.ledger.settling import Server
 from swapline_workers import errors
 
 if TYPE_CHECKING:
@@ -105,12 +106,17 @@ class Link:
 
     def _while_cut(self, what: str) -> Any:
         self.world.excuse_for_now(self.process)
-        fibre = self.world.scheduler.current()
-        if fibre is not None and fibre.paying:
-            self.world.restarts.cut_off(fibre.paying)
+        for job_id in self._concerned():
+            self.world.restarts.cut_off(job_id)
         self.world.note_once(f"{self.process.name} is cut off from {self._host}: {what} fails")
         self.world.sleep(0.05 + self.world.rng.random())
         raise self._unsent("no route to host")
+
+    def _concerned(self) -> list[str]:
+        """The jobs whose paid calls, or whose attempts, may have to be written by the fibre that makes this call."""
+        fibre = self.world.scheduler.current()
+        payers = self.process.payers if fibre is not None and fibre.keeps else [fibre]
+        return [payer.paying for payer in payers if payer is not None and payer.paying]
 
     def _is_cut(self) -> bool:
         return self.process.cut_until.get(self._host, 0.0) > self.world.scheduler.now
@@ -127,8 +133,8 @@ class Link:
         fibre = self.world.scheduler.current()
         about = f" ({fibre.paying}'s paid call)" if fibre is not None and fibre.paying else ""
         self.world.note(f"{self.process.name}: {self.port} {what}: {drawn.fault}, {drawn.seconds:.1f} s{about}")
-        if fibre is not None and fibre.paying and self.port == "ledger":
-            self.world.restarts.hindered(fibre.paying)
+        for job_id in self._concerned() if self.port == "ledger" else ():
+            self.world.restarts.hindered(job_id)
         if drawn.fault in WORKERS_OWN or (fibre is not None and not fibre.paying and self.port == "ledger"):
             self.world.excuse_for_now(self.process)
 
@@ -146,8 +152,9 @@ class SimConnection:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def server(self) -> str:
-        return str(self._world.restarts.number)
+    def server(self) -> Server:
+        restarts = self._world.restarts
+        return Server(str(restarts.number), uptime=self._world.scheduler.now - restarts.back_at)
 
 
 class SimClient(redis.Redis):
@@ -193,10 +200,11 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
 
         def do() -> tuple[Any, bool]:
             if attempt:
-                process.servers.require_settled(connection)
+                scripts.servers.require_settled(connection)
             elif move == "claim":
-                process.servers.meet(connection)
-            world.restarts.note_write(what, [arguments], fibre.paying if fibre else None)
+                scripts.servers.meet(connection)
+            restored = not attempt and (arguments.get("set") or {}).get("attempt_open") == "1"
+            world.restarts.note_write("attempt" if restored else what, [arguments], fibre.paying if fibre else None)
             found = run(move, arguments, **more)
             world.observer.after_move(move, arguments, found[0])
             return found
@@ -218,6 +226,7 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
         return link.call(f"{move}, many", do)
 
     scripts._run = watched  # type: ignore[method-assign]
+    ledger.server = lambda: str(link.call("server", lambda: scripts.servers.meet(connection).name))
     scripts.run_many = watched_many  # type: ignore[method-assign]
     for script in scripts._loaded.values():
         script.registered_client = fallback

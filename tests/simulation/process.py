@@ -27,6 +27,7 @@ from swapline_workers.core.outcomes import STALE, Stop
 from swapline_workers.core.picture_memory import PictureMemory
 from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
+from swapline_workers.runtime.attempt_keeper import AttemptKeeper
 from swapline_workers.runtime.due_dispatcher import RENEWALS, DueDispatcher, claim_interval
 from swapline_workers.runtime.session.job_session import JobSession
 from swapline_workers.runtime.store.probe import StoreProbe
@@ -81,7 +82,6 @@ class Process:
         self.payers: set[Fibre] = set()
         self.monotonic_rate = 1.0
         self.monotonic_offset = 0.0
-        self.servers = MetServers()
         self.ledger = open_sim_ledger(world, self)
         self.broker = SimBroker(world, self)
 
@@ -144,7 +144,7 @@ class Worker(Process):
     def start(self) -> None:
         """Begin with empty memory."""
         world, ledger = self.world, self.ledger
-        self.servers = MetServers()
+        ledger.scripts.servers = MetServers()
         self._started_at = world.scheduler.now
         self.dead = self.draining = False
         self.busy = 0
@@ -163,6 +163,9 @@ class Worker(Process):
             has_pictures=self.memory.has,
             pause=world.sleep,
         )
+        self._keeper = AttemptKeeper(self.session.attempts, world.sleep)
+        self._keeping: Fibre | None = None
+        self.session.attempts.on_written = self._keep_attempts
         store = cast("Storage", SimStorage(world, self))
         self.known = KnownAccounts(self, lambda account: SimVendor(world, self, account))
         several = len(world.accounts) > 1
@@ -187,6 +190,12 @@ class Worker(Process):
         if several:
             world.scheduler.spawn(self.known.run, self)
         self.dispatcher.fibre = world.scheduler.spawn(self.dispatcher.run, self, after=world.rng.random())
+
+    def _keep_attempts(self) -> None:
+        """The keeper's thread, which sleeps while no paid call is under way."""
+        if self._keeping is None or self._keeping.dead:
+            self._keeping = self.world.scheduler.spawn(self._keeper.keep, self)
+            self._keeping.keeps = True
 
     def able_since(self) -> float:
         """Since when it lives, does not stand still and reaches Redis."""

@@ -38,11 +38,12 @@ class Restarts:
         self.paid_again: set[tuple[str, int]] = set()
         """Jobs whose attempt and vendor's id were both lost, and by which restart: each may be paid for once more."""
         self.in_hand: set[tuple[str, int]] = set()
-        """Jobs whose attempt was lost, and by which restart, while a living worker made the call: it writes the result.
+        """Jobs whose attempt was lost, and by which restart, while a living worker made the call.
 
-        They are not paid again where it knows that by Redis's return, and where nothing hinders it.
+        They are not paid again where nothing hinders it: it writes the result, or the attempt again.
         """
-        self._back_at = 0.0
+        self.back_at = -1e9
+        """When Redis was, or will be, back after the last restart."""
         self._under_way = False
 
     def note_write(self, move: str, many: list[dict[str, Any]], paying: str | None) -> None:
@@ -57,12 +58,12 @@ class Restarts:
                 self._settled_at[job_id] = now
 
     def hindered(self, job_id: str) -> None:
-        """Another worker may be sent a job before the one that has its call under way writes what came of that."""
+        """Another worker may make the call again before the one that has it under way writes that."""
         self.paid_again |= {one for one in self.in_hand if one[0] == job_id}
 
     def cut_off(self, job_id: str) -> None:
         """The same, by a worker that cannot reach Redis: others may reach it already."""
-        if self._world.scheduler.now > self._back_at:
+        if self._world.scheduler.now > self.back_at:
             self.hindered(job_id)
 
     def restart(self, rng: random.Random) -> None:
@@ -93,8 +94,7 @@ class Restarts:
             world.excuse_for_now(process)
         if hanging and rng.random() < 0.5:
             scheduler.spawn(lambda: world.troubles.drain(rng.choice(hanging), rng))
-        self._back_at = scheduler.now + away
-        scheduler.spawn(self.returns, after=away)
+        self.back_at = scheduler.now + away
         self._under_way = False
 
     def _accounts_called(self) -> list[str]:
@@ -105,13 +105,6 @@ class Restarts:
         paying = [fibre.paying for worker in world.workers for fibre in worker.payers if not fibre.answered]
         found: Any = [world.server.hget(f"{world.prefix}:job:{job_id}", "account") for job_id in paying]
         return sorted({name for name in found if name})
-
-    def returns(self) -> None:
-        """Redis is back: calls that have not ended may come too late to be written before the next ones."""
-        for worker in self._world.workers:
-            for fibre in worker.payers:
-                if fibre.paying and not fibre.answered:
-                    self.hindered(fibre.paying)
 
     def _copy(self) -> tuple[float, set[str]]:
         """Keep what Redis has now; return when that was, and which jobs were canceled."""

@@ -42,6 +42,8 @@ class Fibre(greenlet):  # type: ignore[misc]  # the same
         """Lets simulated time pass."""
         self.paying: str | None = None
         """The job whose paid call, with the writes around it, this fibre has under way."""
+        self.keeps = False
+        """Whether it keeps the attempts of all paid calls of its process."""
         self.answered = False
         """Whether that call has ended for the fibre, with a reply or without one."""
 

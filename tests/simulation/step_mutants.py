@@ -11,12 +11,14 @@ from swapline_producer.client import cancel as cancel_module
 from swapline_producer.contract import FailureCode, Notification, State, Step, transitions
 from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.ledger.settling import MetServers
 from swapline_producer.storage.keys import receipt_key
 from swapline_producer.storage.receipts import receipt_of
 from swapline_workers import errors
 from swapline_workers.adapters.pictures import PictureStore
 from swapline_workers.core.outcomes import STALE, Stop
 from swapline_workers.runtime.due_dispatcher import DueDispatcher
+from swapline_workers.runtime.session.attempts import Attempts
 from swapline_workers.runtime.session.leases import Leases
 from swapline_workers.runtime.session.outage import OutageRetry
 from swapline_workers.settings import AmbiguousSubmit
@@ -183,6 +185,14 @@ STEP_MUTANTS = (
     Mutant(
         "the vendor's id is written once, whether or not Redis answers",
         python=lambda: [patch.object(OutageRetry, "until_answered", _write_id_once)],
+    ),
+    Mutant(
+        "an attempt that Redis has lost is not written again",
+        python=lambda: [patch.object(Attempts, "restore", lambda _: None)],
+    ),
+    Mutant(
+        "a call is made at once by a Redis that has just come back",
+        python=lambda: [patch.object(MetServers, "require_settled", lambda *_: None)],
     ),
     Mutant("a poll without news fails the job", python=changed(poll, "_no_answer", _fails_at_once)),
     Mutant(

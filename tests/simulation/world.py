@@ -278,7 +278,6 @@ class World:
         self.faults.raging = False
         for process in self.processes:
             process.cut_until.clear()
-        self.restarts.returns()
         self.troubles.end()
         for worker in self.workers:
             self.scheduler.resume(worker, self.scheduler.now + 1.0)

@@ -129,7 +129,7 @@ class Ledger:
         self.prefix = prefix
         spans = Spans(record_ttl, input_ttl, result_ttl, input_shown)
         self.scripts = scripts = LedgerScripts(client, prefix, MOVES, spans=spans, replicas=replicas, clock=clock)
-        self.now = scripts.now
+        self.now, self.server = scripts.now, scripts.server
         self.intake = Intake(scripts)
         self.jobs = Jobs(scripts)
         self.transitions = Transitions(scripts)

@@ -73,6 +73,16 @@ class LedgerScripts:
             seconds, micros = self.client.time()
         return seconds * 1000 + micros // 1000
 
+    def server(self) -> str:
+        """Return what names the server that answers now: another one after a restart. Raises LedgerUnavailable."""
+        pool = self.client.connection_pool
+        with translated():
+            connection = pool.get_connection()
+            try:
+                return self.servers.meet(connection).name
+            finally:
+                pool.release(connection)
+
     def key(self, *parts: str) -> str:
         """Return the full name of a key."""
         return ":".join((self.prefix, *parts))

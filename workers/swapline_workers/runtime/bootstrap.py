@@ -22,6 +22,7 @@ from swapline_workers.core.policy import Policy
 from swapline_workers.core.schedule.polling import Bounds
 from swapline_workers.dispatch.local_first import LocalFirstPublisher
 from swapline_workers.pictures.build import build_finisher
+from swapline_workers.runtime.attempt_keeper import AttemptKeeper
 from swapline_workers.runtime.clients import Clients, only_account
 from swapline_workers.runtime.due_dispatcher import RENEWALS, DueDispatcher
 from swapline_workers.runtime.heartbeat import Allowed, Heartbeat
@@ -106,6 +107,7 @@ def build_services(settings: WorkerSettings) -> WorkerServices:
         membership=membership,
         store_guard=store_guard,
         due_dispatcher=due_dispatcher,
+        attempt_keeper=AttemptKeeper(session.attempts),
         ports=ports,
         shutdown=GracefulShutdown(session, grace=settings.stop_grace),
         bulkhead=bulkhead,

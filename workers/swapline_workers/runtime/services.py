@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from swapline_producer.ledger import Ledger
     from swapline_workers.core.bulkhead import DeliveryBulkhead
     from swapline_workers.dispatch.local_first import LocalFirstPublisher
+    from swapline_workers.runtime.attempt_keeper import AttemptKeeper
     from swapline_workers.runtime.due_dispatcher import DueDispatcher
     from swapline_workers.runtime.heartbeat import Heartbeat
     from swapline_workers.runtime.installation.admission import Admission
@@ -54,6 +55,7 @@ class WorkerServices:
     membership: Membership
     store_guard: StoreGuard
     due_dispatcher: DueDispatcher
+    attempt_keeper: AttemptKeeper
     ports: Ports
     shutdown: GracefulShutdown
     bulkhead: DeliveryBulkhead
@@ -87,11 +89,11 @@ class WorkerServices:
     def _parts(self, role: Role) -> list[Part]:
         accounts = [self.named_accounts] if self.named_accounts else []
         if role is Role.CHILD:
-            return [self.tracing, self.meter, *accounts, self.due_dispatcher, self.housekeeping]
+            return [self.tracing, self.meter, *accounts, self.due_dispatcher, self.attempt_keeper, self.housekeeping]
         parts: list[Part] = [self.tracing, self.meter, self.heartbeat, self.membership, self.admission, *accounts]
         if role is Role.PARENT:
             return [*parts, self.due_dispatcher]
-        parts += [self.store_guard, self.due_dispatcher, self.housekeeping]
+        parts += [self.store_guard, self.due_dispatcher, self.attempt_keeper, self.housekeeping]
         return [*parts, self.local_dispatcher] if self.local_dispatcher else parts
 
     def drain(self, *, process_ends: bool = False, at_once: bool = False) -> None:

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORGOTTEN = frozenset({State.QUEUED, State.SUBMITTING})
-"""Where a job is whose attempt the ledger has lost with its last writes."""
-
 NOT_KNOWN_TO_BE_SENT = frozenset({State.QUEUED, State.SUBMITTING, State.HELD})
 """A late reply has the id that these jobs lack."""
 
@@ -193,7 +190,7 @@ def _known_here(decision: Write, ports: Ports) -> Write:
         job, change = decision.job, decision.change
         for _ in range(LATE_WRITES if isinstance(answer, LostRace) and change.to is not State.QUEUED else 0):
             found = ports.writes.reread(job)
-            if found is None or found.state not in FORGOTTEN or found.attempts >= job.attempts:
+            if found is None or found.state not in transitions.FORGOTTEN or found.attempts >= job.attempts:
                 break
             lost: JobFields = {"attempts": job.attempts, "run_until": job.run_until}
             again = _on_account_of(job, found, change)

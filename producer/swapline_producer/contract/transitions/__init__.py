@@ -32,15 +32,26 @@ from swapline_producer.contract.transitions.running import (
     polled,
     running_again,
 )
-from swapline_producer.contract.transitions.submission import attempted, held, id_shared, refused, requeued, submitted
+from swapline_producer.contract.transitions.submission import (
+    FORGOTTEN,
+    attempted,
+    attempted_before,
+    held,
+    id_shared,
+    refused,
+    requeued,
+    submitted,
+)
 from swapline_producer.contract.transitions.table import TABLE, Transition, allows
 
 __all__ = [
+    "FORGOTTEN",
     "TABLE",
     "Transition",
     "allows",
     "apply",
     "attempted",
+    "attempted_before",
     "awaiting_memory",
     "canceled_before_submission",
     "canceled_dropped",

@@ -28,6 +28,23 @@ def attempted(job: Job, *, rescue_after: float) -> Change:
     )
 
 
+FORGOTTEN = frozenset({State.QUEUED, State.SUBMITTING})
+"""Where a job is whose attempt the ledger has lost with its last writes."""
+
+
+@arrow(FORGOTTEN, State.SUBMITTING, "the ledger has lost the attempt, and its worker writes it again during the call")
+def attempted_before(job: Job, paying: Job, *, rescue_after: float) -> Change:
+    """Open the attempt of a call that is under way; `paying` is the job as its worker has it."""
+    change = attempted(job, rescue_after=rescue_after)
+    elsewhere: JobFields = {} if job.account == paying.account else {"account": paying.account}
+    return change.model_copy(
+        update={
+            "fields": {**change.fields, "attempts": paying.attempts, **elsewhere},
+            "data": {**change.data, "attempt": paying.attempts, "again": True},
+        }
+    )
+
+
 @arrow(State.SUBMITTING, State.RUNNING, "the vendor's id is known")
 @arrow((State.QUEUED, State.HELD), State.RUNNING, "the reply of an attempt given up for unknown came after all")
 def submitted(job: Job, vendor_job_id: str, status: str, *, poll_in: float) -> Change:

@@ -45,6 +45,10 @@ class Transitions(LedgerPart):
         answer = self._scripts.run("line_up", id=job.job_id, version=str(job.version))
         return None if answer.get("stale") else granted(answer)
 
+    def restore_attempt(self, job: Job, change: Change, *, token: str) -> Advanced | LostRace | CancelRequested:
+        """Write an attempt that the ledger has lost, with its own token, at once. See `advance`."""
+        return self._advance(job, change, token, attempt=False)
+
     def advance(
         self, job: Job, change: Change, *, token: str = "", after: str = ""
     ) -> Advanced | LostRace | CancelRequested:
@@ -54,8 +58,13 @@ class Transitions(LedgerPart):
         Redis's return. A repetition with the same `token` counts as written if the first was. `after`: the token of the
         write that made this version; a ledger that lost its last writes may count up to it a second time.
         """
-        slot = holds_slot(job, change)
         attempt = change.fields.get("attempt_open") is True
+        return self._advance(job, change, token, after, attempt=attempt)
+
+    def _advance(
+        self, job: Job, change: Change, token: str, after: str = "", *, attempt: bool
+    ) -> Advanced | LostRace | CancelRequested:
+        slot = holds_slot(job, change)
         arguments = {
             "state": job.state,
             "version": str(job.version),

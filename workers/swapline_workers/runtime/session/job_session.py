@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from swapline_producer.contract.answers import Opened, OpenedBatch
 from swapline_workers.core.log_events import LogEvent
+from swapline_workers.runtime.session.attempts import Attempts
 from swapline_workers.runtime.session.dispatch import Dispatch
 from swapline_workers.runtime.session.leases import Leases
 from swapline_workers.runtime.session.moved_jobs import MovedJobs
@@ -50,6 +51,7 @@ class JobSession:
         self.view = view or LedgerView()
         self.dispatch = Dispatch(publisher, schedule_wakeup)
         self.outage = OutageRetry(pause)
+        self.attempts = Attempts(ledger, self.leases, self.dispatch)
         self._polls = UnwrittenPolls(ledger, self._moved_jobs, self.view)
         self.writes = Writes(
             ledger,
@@ -59,6 +61,7 @@ class JobSession:
             outage=self.outage,
             view=self.view,
             polls=self._polls,
+            attempts=self.attempts,
         )
 
     @contextmanager

@@ -61,6 +61,16 @@ class Leases:
             self._paying[thread] = ""
         return token
 
+    def is_paying(self, token: str) -> bool:
+        """Whether the call of an attempt is under way."""
+        return token in list(self._paying.values())
+
+    def restored(self, token: str, record_id: str, version: int) -> None:
+        """Note the version of a job whose attempt was written again, if its call is still under way."""
+        for thread, one in list(self._paying.items()):
+            if one == token:
+                self._leased[thread] = (record_id, version)
+
     def all(self) -> list[tuple[str, int]]:
         """Return what is leased: (job id, version)."""
         return list(self._leased.values())

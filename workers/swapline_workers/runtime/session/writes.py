@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swapline_producer.contract import State, transitions
+from swapline_producer.contract import Job, State, transitions
 from swapline_producer.contract.answers import CancelRequested, LostRace
 from swapline_producer.errors import NotReplicated
 from swapline_producer.ledger import new_token
 from swapline_workers.core.outcomes import CanceledInstead
+from swapline_workers.runtime.session.attempts import OpenAttempt
 from swapline_workers.telemetry import context
 from swapline_workers.telemetry.change_log import ChangeLog
 
 if TYPE_CHECKING:
-    from swapline_producer.contract import Batch, Job
+    from swapline_producer.contract import Batch
     from swapline_producer.contract.changes import Change
     from swapline_producer.ledger import Ledger
     from swapline_workers.core.outcomes import Refused
+    from swapline_workers.runtime.session.attempts import Attempts
     from swapline_workers.runtime.session.dispatch import Dispatch
     from swapline_workers.runtime.session.leases import Leases
     from swapline_workers.runtime.session.moved_jobs import MovedJobs
@@ -30,7 +32,7 @@ SECONDS = 1000
 class Writes:
     """The port `Writes`, over the ledger. Thread-safe."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the session's other parts
         self,
         ledger: Ledger,
         *,
@@ -40,6 +42,7 @@ class Writes:
         outage: OutageRetry,
         view: LedgerView,
         polls: UnwrittenPolls,
+        attempts: Attempts,
     ) -> None:
         """Inform the session's other parts."""
         self._ledger = ledger
@@ -49,6 +52,7 @@ class Writes:
         self._outage = outage
         self._view = view
         self._polls = polls
+        self._attempts = attempts
         self._change_log = ChangeLog()
         self.claims_follow = True
         """Whether this process claims to its end, or drains first: then a claim can write its polls."""
@@ -57,7 +61,7 @@ class Writes:
         """See `steps.ports.Writes.advance`."""
         token = new_token()
         if change.fields.get("attempt_open"):
-            return self._outage.once_settled(lambda: self._advance_attempt(job, change, token))
+            return self._outage.once_settled(lambda: self._begin_attempt(job, change, token))
         with self._leases.writing(job.job_id):
             return self._write(job, change, token)
 
@@ -65,7 +69,10 @@ class Writes:
         """See `steps.ports.Writes.advance_until_written`."""
         token, after = new_token(), self._leases.settles()
         with self._leases.writing(job.job_id):
-            return self._outage.until_answered(lambda: self._write(job, change, token, after), job, change.data)
+            written = self._outage.until_answered(lambda: self._write(job, change, token, after), job, change.data)
+            if not (after and isinstance(written, LostRace) and (restored := self._restored(job))):
+                return written
+            return self._outage.until_answered(lambda: self._write(restored, change, token, after), job, change.data)
 
     def advance_soon(self, job: Job, change: Change) -> None:
         """See `steps.ports.Writes.advance_soon`."""
@@ -111,12 +118,23 @@ class Writes:
         """See `steps.ports.Writes.mark_orphaned`."""
         self._ledger.retention.mark_orphaned(job)
 
-    def _advance_attempt(self, job: Job, change: Change, token: str) -> Job | Refused:
+    def _begin_attempt(self, job: Job, change: Change, token: str) -> Job | Refused:
+        server = self._ledger.server()
         if not self._leases.begin_paying(token):
             self._ledger.transitions.release([(job.job_id, job.version)])
             return LostRace()
         with self._leases.writing(job.job_id):
-            return self._write(job, change, token)
+            written = self._write(job, change, token)
+        if isinstance(written, Job):
+            self._attempts.written(OpenAttempt(written, token, rescue_after=change.due_in or 0.0, server=server))
+        return written
+
+    def _restored(self, job: Job) -> Job | None:
+        """Return a job at the version at which its attempt was written again."""
+        found = self.reread(job)
+        if found is None or not found.attempt_open or found.attempts != job.attempts:
+            return None
+        return job.model_copy(update={"version": found.version, "canceling": found.canceling})
 
     def _write(self, job: Job, change: Change, token: str, after: str = "") -> Job | Refused:
         instead = transitions.canceled_instead(job, change)
