@@ -78,6 +78,9 @@ Found when faults fell more often on paid calls, and restarts lost more of them:
   another job's.
 - A worker that had been told of a slot, which a restart lost, and then of another account's slot at the same version,
   made the call on the first account.
+- Where a restart had lost an attempt, another worker could make the call again: while it was still under way, or after
+  its end and before its worker had written the result, if the end of another job gave the job a slot. Now paid calls
+  wait for 1.5 s after Redis's return, and attempts that were lost are written again.
 - A worker whose reply had been written by an earlier try, and whose job had been polled since, logged at ERROR that the
   vendor's id came too late.
 """
@@ -85,11 +88,9 @@ Found when faults fell more often on paid calls, and restarts lost more of them:
 NOT_COVERED = """
 ## What is not covered
 
-- A call that is still under way when Redis is back and has lost its attempt: it may be paid again, as
-  [failure modes](failure-modes.md) says. That its result is not written to the second attempt is shown by tests of
-  their own: in worlds such pairs on two accounts are too rare.
-- Known and not mended: a job whose attempt a restart has lost while its worker knows the result, and to which the end
-  of another job gives a slot within 1.5 s of Redis's return, before that is written, is paid again (seed 140017).
+- A call whose attempt a restart has lost, and whose worker died, stood still or could not reach Redis after its return:
+  it may be paid again, as [failure modes](failure-modes.md) says. That its result is not written to the second attempt
+  is shown by tests of their own: in worlds such pairs on two accounts are too rare.
 - Replicas that are waited for; fail-overs to them, beyond the writes that are lost.
 - Replays of jobs that have ended. The gateway's server, below its routes.
 - Learned service times: polls follow the bounded schedule.

@@ -21,7 +21,7 @@ from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from support.programs.installation import Installation
@@ -133,6 +133,20 @@ def test_a_redis_that_refuses_writes_stops_everything_and_loses_nothing(
     paid_once(own, done)
 
 
+def losing_what_follows(server: EmbeddedValkey) -> Callable[[], None]:
+    """Return what starts a server again without the writes that are made from now on."""
+    waited_for((server.folder / "appendonlydir").exists)
+    kept = {file: file.stat().st_size for file in (server.folder / "appendonlydir").iterdir()}
+
+    def lose() -> None:
+        server.kill()
+        for file, size in kept.items():
+            os.truncate(file, size)
+        server.start()
+
+    return lose
+
+
 def test_a_redis_that_lost_its_last_second_is_sent_again_what_was_paid(own: Installation) -> None:
     """The machine stopped: the attempt's record is gone, but the worker that made the call is not."""
     own.vendor.control.set_mode("submit_slow_accepted", amount=3)
@@ -140,16 +154,34 @@ def test_a_redis_that_lost_its_last_second_is_sent_again_what_was_paid(own: Inst
     with own.worker() as worker:
         with worker.frozen():
             [job_id] = enqueued(producer)
-            waited_for((own.valkey.folder / "appendonlydir").exists)
-            kept = {file: file.stat().st_size for file in (own.valkey.folder / "appendonlydir").iterdir()}
+            lose = losing_what_follows(own.valkey)
         waited_for(lambda: submissions(own) == 1)
-        own.valkey.kill()
-        for file, size in kept.items():
-            os.truncate(file, size)
-        own.valkey.start()
-        assert producer.get(job_id).attempts == 0  # the ledger knows nothing of it
+        lose()
         [job] = ended(producer, [job_id])
+        assert "whose paid call is under way: it is written again" in worker.log()
     paid_once(own, [job])
+
+
+def test_calls_that_outlast_the_return_of_a_redis_that_lost_them_are_not_made_again_by_another_worker(
+    own: Installation,
+) -> None:
+    """Their worker writes the attempts again at once; the other one has free threads, and takes over what is lost."""
+    own.more["SWAPLINE_RESCUE_AFTER"] = "2"
+    own.vendor.control.set_mode("submit_slow_accepted", amount=6)
+    producer = own.producer()
+    with own.worker() as first:
+        with first.frozen():
+            jobs = enqueued(producer, 3)
+            lose = losing_what_follows(own.valkey)
+        waited_for(lambda: submissions(own) == 3)
+        with own.worker() as second:
+            waited_for(lambda: len(producer.ledger.workers.alive()) == 2)
+            lose()
+            done = ended(producer, jobs)
+            assert first.log().count("whose paid call is under way: it is written again") == 3
+            assert "paid call" not in second.log()
+    paid_once(own, done)
+    assert "held" not in producer.ledger.stats.counters()
 
 
 STEPPED = """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 0.25
-"""A look at one connection, without a command while it is open."""
+"""A check of one connection, which sends nothing while the connection is open."""
 
 
 class AttemptKeeper(threading.Thread):

@@ -67,14 +67,14 @@ def test_a_client_that_was_opened_elsewhere_does_not_wait() -> None:
     assert [seconds_to_wait(met, connection) for connection in (object(), object())] == [0.0, 0.0]
 
 
-SAID = "# Server\r\nuptime_in_seconds:12\r\n# Replication\r\nmaster_replid:5f2c\r\nmaster_replid2:0000\r\n"
+INFO = "# Server\r\nuptime_in_seconds:12\r\n# Replication\r\nmaster_replid:5f2c\r\nmaster_replid2:0000\r\n"
 
 
 @pytest.mark.parametrize(
     ("reply", "found"),
     [
-        (SAID, Server("5f2c", 12.0)),
-        (SAID.encode(), Server("5f2c", 12.0)),
+        (INFO, Server("5f2c", 12.0)),
+        (INFO.encode(), Server("5f2c", 12.0)),
         ("# Server\r\nuptime_in_seconds:12\r\n", STRANGE),
         ("", STRANGE),
     ],
