@@ -193,17 +193,22 @@ def test_a_call_whose_attempt_was_lost_is_written_before_another_worker_makes_it
     assert (found.state, found.attempts, found.vendor_job_id) == (State.RUNNING, 1, "job-abc-123")
 
 
-REPLIES: dict[str, tuple[FakeReply | Exception, State, str]] = {
-    "accepted": (FakeReply(), State.RUNNING, "submitted"),
-    "refused": (errors.OutOfCredits("402"), State.QUEUED, "not submitted"),
-    "unknown": (errors.Unclear("cut"), State.HELD, "held"),
+REPLIES: dict[str, tuple[FakeReply | Exception, State, str, int]] = {
+    "accepted": (FakeReply(), State.RUNNING, "submitted", 2),
+    "refused": (errors.OutOfCredits("402"), State.QUEUED, "not submitted", 0),
+    "unknown": (errors.Unclear("cut"), State.HELD, "held", 2),
 }
 
 
-@pytest.mark.parametrize(("reply", "state", "note"), REPLIES.values(), ids=REPLIES)
+def credits_spent(ledger: Ledger) -> int:
+    days = ledger.client.scan_iter(match=ledger.scripts.key("spent", "*"))
+    return sum(int(ledger.client.hget(day, "all") or 0) for day in days)
+
+
+@pytest.mark.parametrize(("reply", "state", "note", "credits_"), REPLIES.values(), ids=REPLIES)
 @pytest.mark.parametrize("lost", ["the attempt", "the slot as well"])
 def test_an_attempt_that_was_lost_during_its_call_is_written_again_and_settled(
-    pair: Pair, lost: str, reply: FakeReply | Exception, state: State, note: str
+    pair: Pair, lost: str, reply: FakeReply | Exception, state: State, note: str, credits_: int
 ) -> None:
     """Its keeper notices by itself; in the end the job is as if nothing had been lost."""
     keeper = AttemptKeeper(pair.first.attempts)
@@ -226,6 +231,7 @@ def test_an_attempt_that_was_lost_during_its_call_is_written_again_and_settled(
     found = pair.ledger.jobs.get("a")
     assert (found.state, found.attempts, found.attempt_open) == (state, 1, False)
     assert pair.ledger.jobs.events("a")[-1].name == note
+    assert credits_spent(pair.ledger) == credits_
 
 
 def test_a_worker_that_drains_while_it_waits_makes_no_call(server: EmbeddedValkey) -> None:

@@ -116,10 +116,12 @@ end
 
 local held_again = input.reopens and input.sha and still_needed(hold_of(input.sha, input.id))
 if input.reopens and input.sha and to == 'QUEUED' and not held_again then return answer({unheld = true}) end
--- A call that was paid before the ledger lost its last writes: its slot, and so its credits, are not known here.
+-- A call that was made before the ledger lost its last writes: its slot, and so its credits, are not known here.
+local forgotten = false
 if state == 'QUEUED' and to ~= 'QUEUED' then
   local known, paid = redis.call('HGET', job, 'attempts') or 0, input.set and input.set.attempts or 0
-  if tonumber(known) < tonumber(paid) then spend(have[5], CREDITS_PER_JOB) end
+  forgotten = tonumber(known) < tonumber(paid)
+  if forgotten then spend(have[5], CREDITS_PER_JOB) end
 end
 if state == 'SUBMITTING' and to == 'RUNNING' then -- before anything moves
   time('handover', at - (redis.call('ZSCORE', own('slots'), input.id) or at))
@@ -132,6 +134,7 @@ local function set(name, value)
   new[name] = value
 end
 if state ~= to then set('state', to) end
+if forgotten then set('spent_on', today) end
 set('version', tostring(new_version))
 set('token', input.token)
 for name, value in pairs(input.set or NONE) do set(name, value) end
