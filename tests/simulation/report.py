@@ -81,6 +81,8 @@ Found when faults fell more often on paid calls, and restarts lost more of them:
 - Where a restart had lost an attempt, another worker could make the call again: while it was still under way, or after
   its end and before its worker had written the result, if the end of another job gave the job a slot. Now paid calls
   wait for 1.5 s after Redis's return, and attempts that were lost are written again.
+- Jobs that stood in line when an account was named that lacks their version of the API were given to it; and the only
+  account with a version could be left out while jobs of it waited.
 - A worker whose reply had been written by an earlier try, and whose job had been polled since, logged at ERROR that the
   vendor's id came too late.
 """

@@ -158,7 +158,7 @@ def test_a_redis_that_lost_its_last_second_is_sent_again_what_was_paid(own: Inst
         waited_for(lambda: submissions(own) == 1)
         lose()
         [job] = ended(producer, [job_id])
-        assert "whose paid call is under way: it is written again" in worker.log()
+        assert "the attempt of a paid call under way: it is written again" in worker.log()
     paid_once(own, [job])
 
 
@@ -178,7 +178,7 @@ def test_calls_that_outlast_the_return_of_a_redis_that_lost_them_are_not_made_ag
             waited_for(lambda: len(producer.ledger.workers.alive()) == 2)
             lose()
             done = ended(producer, jobs)
-            assert first.log().count("whose paid call is under way: it is written again") == 3
+            assert first.log().count("the attempt of a paid call under way: it is written again") == 3
             assert "paid call" not in second.log()
     paid_once(own, done)
     assert "held" not in producer.ledger.stats.counters()

@@ -159,6 +159,29 @@ def test_an_account_without_a_version_of_the_api_is_given_no_job_of_it(ledger: L
     assert ended(ledger, "old1") == ["old2"]
 
 
+ONLY_V6 = AccountShown(limits=Limits(max_in_flight=5), api_versions=("v6",))
+
+
+def test_jobs_that_wait_are_not_given_to_an_account_that_is_named_later_and_lacks_their_version(ledger: Ledger) -> None:
+    with_accounts(ledger, a=1, b=1)
+    assert accepted(ledger, "j1", "j2") == ["j1", "j2"]
+    assert accepted(ledger, "old1", "old2", api_version="v5") == accepted(ledger, "new") == []
+    with_accounts(ledger, a=1, b=1, c=ONLY_V6)
+    assert claimed(ledger) == ["new"]
+    assert in_use(ledger) == {"a": 1, "b": 1, "c": 1}
+    assert [ended(ledger, name) for name in ("j1", "j2")] == [["old1"], ["old2"]]
+
+
+def test_the_only_account_with_a_version_cannot_be_left_out_while_a_job_of_it_waits(ledger: Ledger) -> None:
+    with_accounts(ledger, a=ONLY_V6, b=1)
+    ledger.pool.set_drained("b", drained=True)
+    assert accepted(ledger, "old", api_version="v5") == []
+    with pytest.raises(WrongOwner, match=r"account 'b' still has 1 jobs"):
+        with_accounts(ledger, a=ONLY_V6)
+    with_accounts(ledger, a=1)
+    assert claimed(ledger) == ["old"]
+
+
 def test_a_refusal_of_one_account_is_no_others_and_its_job_goes_elsewhere_in_the_same_move(
     ledger: Ledger, time: Time
 ) -> None:

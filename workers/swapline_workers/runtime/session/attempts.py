@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from swapline_producer.contract import transitions
 from swapline_producer.contract.answers import Advanced
 from swapline_workers.core.log_events import LogEvent
+from swapline_workers.telemetry import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from swapline_workers.runtime.session.leases import Leases
 
 log = logging.getLogger(__name__)
+
+BEHIND = {"event_name": LogEvent.LEDGER_BEHIND}
 
 
 @dataclass(slots=True, eq=False)
@@ -85,9 +88,6 @@ class Attempts:
         self._leases.restored(attempt.token, job.job_id, answer.job.version)
         self._dispatch.send_messages(answer.granted)
         self._dispatch.wake_up_at(answer.due, answer.opens_at)
-        log.warning(
-            "ledger had lost the attempt of job %s, whose paid call is under way: it is written again",
-            job.job_id,
-            extra={"event_name": LogEvent.LEDGER_BEHIND, "job_id": job.job_id},
-        )
+        context.concerns(answer.job)
+        log.warning("the ledger had lost the attempt of a paid call under way: it is written again", extra=BEHIND)
         return True

@@ -195,15 +195,22 @@ for _, one in ipairs(accounts() and pooled.list() or {{name = 'default'}}) do
   if jobs > 0 then refused = {refused = 'jobs', account = one.name, jobs = jobs} end
 end
 
--- Jobs that wait for an account that is left out, and for no other; or a tenant whose jobs would.
+-- Jobs that wait for accounts that are left out, and for no other; or a tenant whose jobs would.
 local function left_waiting()
-  local mine = {tokens = {}}
-  for name, one in pairs(input.worker.record.accounts or {default = {about = '{"labels":[]}'}}) do
-    mine.tokens[name] = true
-    for _, label in ipairs(cjson.decode(one.about).labels) do mine.tokens[label] = true end
+  local mine, others = {}, {}
+  for name, one in pairs(input.worker.record.accounts or {default = {}}) do
+    mine[name] = pooled.read(one.about or cjson.encode({labels = {}, versions = {'v5', 'v6'}}), name)
+  end
+  for _, one in ipairs(pooled.list()) do
+    if not mine[one.name] then others[#others + 1] = one end
+  end
+  local function serve(list, pool)
+    for _, one in pairs(list) do
+      if pooled.serves(one, pool) then return one.name end
+    end
   end
   for _, pool in ipairs(pooled.pools()) do
-    if not pooled.serves(mine, pool) then
+    if not serve(mine, pool) then
       local jobs = 0
       for _, priority in ipairs(PRIORITIES) do
         for _, index in ipairs({'line', 'capped'}) do
@@ -212,22 +219,20 @@ local function left_waiting()
           end
         end
       end
-      if jobs > 0 then return {refused = 'jobs', account = pool, jobs = jobs} end
+      if jobs > 0 then return {refused = 'jobs', account = serve(others, pool) or pool, jobs = jobs} end
     end
   end
-  for _, one in ipairs(pooled.list()) do
-    if not mine.tokens[one.name] then
-      use(one.name)
-      local jobs = 0
-      for _, id in ipairs(redis.call('ZRANGE', own('refused'), 0, -1)) do
-        if not pooled.serves(mine, pooled.pool_of(id)) then jobs = jobs + 1 end
-      end
-      use('default')
-      if jobs > 0 then return {refused = 'jobs', account = one.name, jobs = jobs} end
-      for tenant, pool in pairs(whole(key('pins'))) do
-        if pooled.serves(one, pool) and not pooled.serves(mine, pool) then
-          return {refused = 'pinned', account = one.name, tenant = tenant}
-        end
+  for _, one in ipairs(others) do
+    use(one.name)
+    local jobs = 0
+    for _, id in ipairs(redis.call('ZRANGE', own('refused'), 0, -1)) do
+      if not serve(mine, pooled.pool_of(id)) then jobs = jobs + 1 end
+    end
+    use('default')
+    if jobs > 0 then return {refused = 'jobs', account = one.name, jobs = jobs} end
+    for tenant, pool in pairs(whole(key('pins'))) do
+      if pooled.serves(one, pool) and not serve(mine, pool) then
+        return {refused = 'pinned', account = one.name, tenant = tenant}
       end
     end
   end

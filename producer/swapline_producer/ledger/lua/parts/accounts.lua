@@ -41,8 +41,9 @@ local function several(text_of_names)
 
   local function forget() hashes[key('pools')], all, by_account = nil, nil, nil end
 
-  local function read(text_of_one)
+  local function read(text_of_one, name)
     local one = cjson.decode(text_of_one)
+    one.name = one.name or name
     one.tokens, one.speaks = {[one.name] = true}, {}
     for _, label in ipairs(one.labels) do one.tokens[label] = true end
     for _, version in ipairs(one.versions) do one.speaks[version] = true end
@@ -66,7 +67,7 @@ local function several(text_of_names)
 
   local function serves(one, pool)
     local tokens, version = string.match(pool, '^([^@]*)@?(.*)$')
-    if version ~= '' and one.speaks and not one.speaks[version] then return false end
+    if version ~= '' and not one.speaks[version] then return false end
     for token in string.gmatch(tokens, '[^,]+') do
       if one.tokens[token] then return true end
     end
@@ -145,7 +146,7 @@ local function several(text_of_names)
     return names
   end
 
-  return {idle = idle, list = list, named = named, serves = serves, subline = subline, pools = pools, sublines = sublines, tidy = tidy,
+  return {read = read, idle = idle, list = list, named = named, serves = serves, subline = subline, pools = pools, sublines = sublines, tidy = tidy,
     place = place, pool_of = pool_of, choose = choose}
 end
 

@@ -104,6 +104,12 @@ local function may_go(id)
   return have[1] == 'QUEUED' and at < tonumber(have[2]) and have
 end
 
+-- Whether the account has the version of a job that stood in line before this account was named, or its versions changed.
+local function speaks(id)
+  if not accounts() or (whole(key('limits')).partial or '') == '' then return true end
+  return pooled.serves(pooled.named(account or 'default'), pooled.pool_of(id))
+end
+
 local function pop_newest(waiting)
   local id = redis.call('ZRANGE', waiting, 0, 0, 'REV')[1]
   if id then redis.call('ZREM', waiting, id) end
@@ -130,7 +136,8 @@ local function next_tenant(priorities)
 end
 
 -- Take the next job out of the line: by priority, then by its tenant's start tag, then the oldest. One that may not go
--- leaves its tenant where it is; a tenant that may not spend is capped, and nothing is taken. After two refusals in a
+-- leaves its tenant where it is; a tenant that may not spend is capped, and nothing is taken; one whose version the
+-- account lacks is brought to the subline of those that have it. After two refusals in a
 -- row each probe begins with another priority, and with the oldest or the newest, so that jobs refused for their own
 -- sake, however many stand in front, do not hide the others.
 local function take_next()
@@ -146,6 +153,10 @@ local function take_next()
     if accounts() then pooled.tidy(in_subline) end
   elseif have then
     to_the_end(in_subline, tenant)
+  end
+  if have and not speaks(id) then
+    join_line(id, priority, tenant, have[3])
+    have = false
   end
   return have, id, tenant, priority
 end
