@@ -132,6 +132,7 @@ class Installation:
     vendor: Simulator
     receiver: Receiver
     more: dict[str, str] = field(default_factory=dict)
+    producers: list[Producer] = field(default_factory=list)
     pool: str = "threads"
     """What `worker` runs steps on."""
     new_processes: bool = ALWAYS_NEW
@@ -206,7 +207,8 @@ class Installation:
             storage_url=self.store.as_uri(),
             webhook_allow_private=True,
         )
-        return Producer.connect(settings)
+        self.producers.append(Producer.connect(settings))
+        return self.producers[-1]
 
     def cli(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `swapline` as a user would."""
@@ -282,7 +284,10 @@ def installation(
     tmp_path: Path,
     vendor: Simulator,
     receiver: Receiver,
-) -> Installation:
+) -> Generator[Installation]:
     store = tmp_path / "store"
     store.mkdir()
-    return Installation(valkey, prefix, store, vendor, receiver)
+    running = Installation(valkey, prefix, store, vendor, receiver)
+    yield running
+    for producer in running.producers:  # a socket that was opened anew is collected before its connection
+        producer.ledger.client.close()
