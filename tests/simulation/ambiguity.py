@@ -26,7 +26,7 @@ def unclear_calls(log: list[str]) -> list[str]:
     """Return the accounts of a job's calls that may have been charged, a line of its log each."""
     found, account = list[str](), DEFAULT
     for line in log:
-        if '"name":"slot"' in line:
+        if '"name":"slot"' in line or '"again":true' in line:  # an attempt that was written again, its slot lost
             account = json.loads(line)["data"].get("account", DEFAULT)
         elif any(mark in line for mark in DECIDED.values()) or all(mark in line for mark in REQUEUED_WHILE_CANCELED):
             found.append(account)

@@ -21,7 +21,7 @@ Jobs = dict[str, dict[str, str]]
 def check_money(world: World, jobs: Jobs, logs: dict[str, list[str]]) -> None:
     """Credits count as spent where they were charged, or where that is unknown: in all, and by account."""
     spent = _spent(world)
-    uncounted = {one for one, _ in world.restarts.paid_again} | world.restarts.gone
+    uncounted = {one for one, _ in world.restarts.paid_again} | world.restarts.gone | world.restarts.ended(jobs)
     perhaps = [name for job_id, log in logs.items() for name in perhaps_charged(world, job_id, log)]
     charged = [name for names in world.vendor.charged_on.values() for name in names]
     free = [name for job_id in uncounted for name in world.vendor.charged_on[job_id]]
@@ -87,6 +87,7 @@ def check_accounts(world: World, jobs: Jobs) -> None:
 def _check_account_of(world: World, job_id: str, job: dict[str, str]) -> None:
     charged = world.vendor.charged_on[job_id]
     again = any(one == job_id for one, _ in world.restarts.paid_again) or world.operator.sent_again[job_id]
+    again = again or job_id in world.restarts.ended({job_id: job})
     if charged and not again and {job.get("account", DEFAULT)} != set(charged):
         world.wrong.append(f"{job_id} was charged on {charged}, and the ledger names {job.get('account', DEFAULT)}")
     pin, version = world.order_of[job_id].pin, world.order_of[job_id].version

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from swapline_producer.contract import State
+
 if TYPE_CHECKING:
     import random
 
@@ -60,6 +62,11 @@ class Restarts:
     def hindered(self, job_id: str) -> None:
         """Another worker may make the call again before the one that has it under way writes that."""
         self.paid_again |= {one for one in self.in_hand if one[0] == job_id}
+
+    def ended(self, jobs: dict[str, dict[str, str]]) -> set[str]:
+        """Return the jobs that were canceled, or expired, before their attempt was written again: uncounted calls."""
+        over = {State.CANCELED, State.EXPIRED}
+        return {job_id for job_id, _ in self.in_hand if jobs.get(job_id, {}).get("state") in over}
 
     def cut_off(self, job_id: str) -> None:
         """The same, by a worker that cannot reach Redis: others may reach it already."""

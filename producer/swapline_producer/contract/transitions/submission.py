@@ -8,6 +8,7 @@ from swapline_producer.contract.changes import BreakerTrip, Change, Evidence, Jo
 from swapline_producer.contract.enums import CREDITS_PER_JOB, FailureCode, Notification, State
 from swapline_producer.contract.requests.new_jobs import StoredImage
 from swapline_producer.contract.transitions.table import arrow
+from swapline_producer.contract.values import DEFAULT_ACCOUNT
 
 if TYPE_CHECKING:
     from swapline_producer.contract.jobs.job import Job
@@ -37,10 +38,11 @@ def attempted_before(job: Job, paying: Job, *, rescue_after: float) -> Change:
     """Open the attempt of a call that is under way; `paying` is the job as its worker has it."""
     change = attempted(job, rescue_after=rescue_after)
     elsewhere: JobFields = {} if job.account == paying.account else {"account": paying.account}
+    known: Evidence = {} if paying.account == DEFAULT_ACCOUNT else {"account": paying.account}
     return change.model_copy(
         update={
             "fields": {**change.fields, "attempts": paying.attempts, **elsewhere},
-            "data": {**change.data, "attempt": paying.attempts, "again": True},
+            "data": {**change.data, "attempt": paying.attempts, "again": True, **known},
         }
     )
 
