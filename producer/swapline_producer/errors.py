@@ -100,13 +100,13 @@ class LedgerUnavailable(SwaplineError):  # noqa: N818 -- it names the situation
 
 
 class LedgerSettling(LedgerUnavailable):
-    """Redis has been started again, or another server promoted: no attempt is written yet, for these seconds."""
+    """Redis has just been started again, or another server promoted: an attempt has to wait for these seconds."""
 
     def __init__(self, seconds: float) -> None:
         """Keep the seconds."""
         super().__init__(
-            f"Redis is back, and may lack its last writes: paid calls begin in {seconds:.1f} s, when workers have"
-            " written what they know."
+            f"Another Redis server answers, and may lack the last writes: paid calls begin in {seconds:.1f} s, when"
+            " workers have written what they know."
         )
         self.seconds = seconds
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,16 +14,30 @@ from simulation.scheduler import Fibre
 from swapline_producer.client import drafting
 from swapline_producer.client.batches import bulk
 from swapline_producer.client.inputs import acceptance
-from swapline_producer.ledger import settling
 from swapline_workers.core import bulkhead, picture_memory
 from swapline_workers.runtime import due_dispatcher
-from swapline_workers.runtime.session import leases, moved_jobs, outage, view
+from swapline_workers.runtime.session import attempts, leases, moved_jobs, outage, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMED = (settling, due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, drafting, bulk, acceptance)
-THREADED = (leases, outage)
+TIMED = (due_dispatcher, moved_jobs, outage, view, picture_memory, bulkhead, drafting, bulk, acceptance)
+THREADED = (attempts, leases, outage)
+
+
+class FibreLock:
+    """A lock whose waiting takes simulated time."""
+
+    def __init__(self) -> None:
+        self._is_held = False
+
+    def __enter__(self) -> None:
+        while self._is_held:
+            _sleep(0.001)
+        self._is_held = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_held = False
 
 
 class Room:
@@ -81,7 +94,7 @@ async def _in_fibre(function: Callable[..., Any], *arguments: Any) -> Any:
 def simulated_clocks() -> Iterator[None]:
     """Have the pipeline's modules read simulated clocks, and take fibres for threads."""
     clock = SimpleNamespace(monotonic=_monotonic, sleep=_sleep)
-    threads = SimpleNamespace(get_ident=_thread, Lock=threading.Lock)
+    threads = SimpleNamespace(get_ident=_thread, Lock=FibreLock)
     replaced: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in TIMED]
     replaced += [(module, "threading", threads) for module in THREADED]
     replaced += [(drafting, "new_job_id", _job_id), (_exception_handler, "run_in_threadpool", _in_fibre)]

@@ -133,6 +133,11 @@ LEDGER_MUTANTS = (
         ("  set_due(one.id, math.min(due, tonumber(have[5]) or due))", "  set_due(one.id, nil)"),
     ),
     Mutant(
+        "a call is made at once by a Redis that has just come back",
+        "advance",
+        ("if left_to_settle > 0 then", "if false then"),
+    ),
+    Mutant(
         "a poll that is written late checks neither state nor version",
         "claim",
         ("if have[1] ~= 'RUNNING' or have[2] ~= one.version then", "if false then"),

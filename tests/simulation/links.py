@@ -8,9 +8,8 @@ import redis
 
 from simulation.faults import WORKERS_OWN, Fault
 from simulation.scheduler import Killed
-from swapline_producer.errors import LedgerSettling, LedgerUnavailable, StorageUnavailable
+from swapline_producer.errors import LedgerUnavailable, StorageUnavailable
 from swapline_producer.ledger import Ledger
-from swapline_producer.ledger.settling import Server
 from swapline_workers import errors
 
 if TYPE_CHECKING:
@@ -146,17 +145,6 @@ def _quietly(do: Callable[[], Any]) -> None:
         return
 
 
-class SimConnection:
-    """Leads to whichever server is there: each restart puts another in its place."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def server(self) -> Server:
-        restarts = self._world.restarts
-        return Server(str(restarts.number), uptime=self._world.scheduler.now - restarts.back_at)
-
-
 class SimClient(redis.Redis):
     """The ledger's client where it reads without a script."""
 
@@ -189,31 +177,28 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
     client.link = Link(world, process, "ledger", redis.exceptions.TimeoutError, redis.exceptions.ConnectionError)
     ledger = Ledger(client, world.prefix, record_ttl=90 * 86_400.0, clock=world.server_now)
     scripts, link = ledger.scripts, Link(world, process, "ledger", _away, _away)
-    run, run_many, connection = scripts._run, scripts.run_many, SimConnection(world)
+    run, run_many = scripts._run, scripts.run_many
     fallback = redis.Redis(connection_pool=world.pool)
 
-    def watched(move: str, arguments: dict[str, Any], *, attempt: bool = False, **more: Any) -> tuple[Any, bool]:
-        fibre = world.scheduler.current()
+    def watched(move: str, arguments: dict[str, Any], **more: Any) -> tuple[Any, bool]:
+        fibre, attempt = world.scheduler.current(), more.get("names_server", False)
         if attempt and fibre is not None:
             _begin_paying(process, fibre, arguments["id"])
         what = "attempt" if attempt else move
 
         def do() -> tuple[Any, bool]:
-            if attempt:
-                scripts.servers.require_settled(connection)
-            elif move == "claim":
-                scripts.servers.meet(connection)
             restored = not attempt and (arguments.get("set") or {}).get("attempt_open") == "1"
-            world.restarts.note_write("attempt" if restored else what, [arguments], fibre.paying if fibre else None)
+            if not attempt:
+                world.restarts.note_write("attempt" if restored else move, [arguments], fibre.paying if fibre else None)
             found = run(move, arguments, **more)
+            if attempt and "settling" not in found[0]:
+                world.restarts.note_write("attempt", [arguments], arguments["id"])
             world.observer.after_move(move, arguments, found[0])
             return found
 
-        try:
-            found: tuple[Any, bool] = link.call(what, do)
-        except LedgerSettling:
+        found: tuple[Any, bool] = link.call(what, do)
+        if "settling" in found[0]:
             _end_paying(process, fibre)
-            raise
         return found
 
     def watched_many(move: str, many: Iterable[dict[str, Any]]) -> Any:
@@ -226,7 +211,8 @@ def open_sim_ledger(world: World, process: Process) -> Ledger:
         return link.call(f"{move}, many", do)
 
     scripts._run = watched  # type: ignore[method-assign]
-    ledger.server = lambda: str(link.call("server", lambda: scripts.servers.meet(connection).name))
+    scripts.server_of = lambda connection: str(world.restarts.number)  # noqa: ARG005 -- each restart puts another there
+    ledger.server = lambda **_: str(link.call("server", lambda: str(world.restarts.number)))
     scripts.run_many = watched_many  # type: ignore[method-assign]
     for script in scripts._loaded.values():
         script.registered_client = fallback

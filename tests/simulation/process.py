@@ -17,7 +17,6 @@ from support.jobs.fakes import World as FakeWorld
 from swapline_producer.contract import Step, is_batch
 from swapline_producer.errors import LedgerUnavailable, StorageError
 from swapline_producer.ledger.accounts.registry import DEFAULT
-from swapline_producer.ledger.settling import MetServers
 from swapline_producer.retention.orphans import Janitor
 from swapline_producer.retention.sweep import Sweep
 from swapline_workers.adapters.endpoints import RecentEndpoints
@@ -144,7 +143,6 @@ class Worker(Process):
     def start(self) -> None:
         """Begin with empty memory."""
         world, ledger = self.world, self.ledger
-        ledger.scripts.servers = MetServers()
         self._started_at = world.scheduler.now
         self.dead = self.draining = False
         self.busy = 0

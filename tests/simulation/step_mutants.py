@@ -11,7 +11,6 @@ from swapline_producer.client import cancel as cancel_module
 from swapline_producer.contract import FailureCode, Notification, State, Step, transitions
 from swapline_producer.contract.answers import LostRace
 from swapline_producer.errors import LedgerUnavailable
-from swapline_producer.ledger.settling import MetServers
 from swapline_producer.storage.keys import receipt_key
 from swapline_producer.storage.receipts import receipt_of
 from swapline_workers import errors
@@ -189,10 +188,6 @@ STEP_MUTANTS = (
     Mutant(
         "an attempt that Redis has lost is not written again",
         python=lambda: [patch.object(Attempts, "restore", lambda _: None)],
-    ),
-    Mutant(
-        "a call is made at once by a Redis that has just come back",
-        python=lambda: [patch.object(MetServers, "require_settled", lambda *_: None)],
     ),
     Mutant("a poll without news fails the job", python=changed(poll, "_no_answer", _fails_at_once)),
     Mutant(

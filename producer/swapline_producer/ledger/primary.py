@@ -12,12 +12,10 @@ import redis
 from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError, RedisError, ResponseError
 from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from swapline_producer.ledger.settling import ask_server
+from swapline_producer.ledger.settling import replication_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from swapline_producer.ledger.settling import Server
 
 ROLE_CHECK_S = 2.0
 """A server's role is trusted so long; asking takes 50 microseconds."""
@@ -50,11 +48,11 @@ class _OnlyPrimary:
 
     _opened_after = 0
     _confirmed_at = 0.0
-    _server: Server | None = None
+    _server = ""
 
     def on_connect_check_health(self: Any, *arguments: Any, **options: Any) -> None:
         """Greet the server; close the connection to a replica."""
-        self._opened_after, self._confirmed_at, self._server = _Demotions.seen, 0.0, None
+        self._opened_after, self._confirmed_at, self._server = _Demotions.seen, 0.0, ""
         super().on_connect_check_health(*arguments, **options)  # type: ignore[misc]
         self._require_primary(self.handshake_metadata or {})
 
@@ -67,16 +65,15 @@ class _OnlyPrimary:
                 raise
             self._hang_up(f"The server at this address takes no writes: {error}")
 
-    def server(self: Any) -> Server:
-        """Return what the server at the other end says of itself; it is asked once."""
-        server: Server = self._server or ask_server(self)
-        self._server = server
-        return server
+    def server(self: Any) -> str:
+        """Return the replication id of the server at the other end; it is asked once."""
+        self._server = self._server or replication_id(self)
+        return str(self._server)
 
-    def confirm_primary(self: Any) -> None:
+    def confirm_primary(self: Any, trusted_for: float = ROLE_CHECK_S) -> None:
         """Reconnect where an idle connection no longer leads to the primary."""
         if self._opened_after == _Demotions.seen:
-            if time.monotonic() < self._confirmed_at + ROLE_CHECK_S:
+            if time.monotonic() < self._confirmed_at + trusted_for:
                 return
             try:
                 self.send_command("HELLO", check_health=False)

@@ -13,13 +13,12 @@ from swapline_producer.contract import Step, StepMessage
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.ledger.primary import WrongServer
-from swapline_producer.ledger.settling import MetServers
+from swapline_producer.ledger.settling import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
     from redis.commands.core import Script
-    from redis.retry import Retry
 
     from swapline_producer.contract import Priority
 
@@ -62,7 +61,7 @@ class LedgerScripts:
         self.result_ttl_ms = None if spans.results is None else round(spans.results * 1000)
         self._replicas = replicas
         self._clock = clock
-        self.servers = MetServers()
+        self.server_of = server_of
         self._loaded: dict[str, Script] = {name: client.register_script(_source(name)) for name in moves}
 
     def now(self) -> int:
@@ -73,13 +72,18 @@ class LedgerScripts:
             seconds, micros = self.client.time()
         return seconds * 1000 + micros // 1000
 
-    def server(self) -> str:
-        """Return what names the server that answers now: another one after a restart. Raises LedgerUnavailable."""
+    def server(self, *, confirm: bool = False) -> str:
+        """Return the replication id of the server that a pooled connection leads to. Raises LedgerUnavailable.
+
+        `confirm`: that it still is the primary.
+        """
         pool = self.client.connection_pool
         with translated():
             connection = pool.get_connection()
             try:
-                return self.servers.meet(connection).name
+                if confirm and hasattr(connection, "confirm_primary"):
+                    connection.confirm_primary(trusted_for=0.0)
+                return self.server_of(connection)
             finally:
                 pool.release(connection)
 
@@ -96,41 +100,33 @@ class LedgerScripts:
         return self._run(move, arguments, replicas=self._replicas)
 
     def run_attempt(self, **arguments: Any) -> tuple[dict[str, Any], bool]:
-        """Write an attempt, which no fail-over may forget. Raises LedgerSettling just after one, or after a restart."""
-        return self._run("advance", arguments, replicas=self._replicas, attempt=True)
+        """Write an attempt, which no fail-over may forget: its answer may be that the server has to settle."""
+        return self._run("advance", arguments, replicas=self._replicas, names_server=True)
 
     def _run(
-        self, move: str, arguments: dict[str, Any], *, replicas: int = 0, attempt: bool = False
+        self, move: str, arguments: dict[str, Any], *, replicas: int = 0, names_server: bool = False
     ) -> tuple[dict[str, Any], bool]:
         script, values = self._loaded[move], self._arguments(arguments)
-        meet = self.servers.require_settled if attempt else self.servers.meet if move in MEETING else None
-
-        def send() -> tuple[Any, int]:
-            return self._send(script, values, replicas, meet)
-
+        names_server |= move in NAMING_SERVER
         with translated():
             try:
-                reply, having = send()
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
-                retry = cast("Retry", self.client.get_retry())
-                reply, having = retry.call_with_retry(send, lambda _error: None)
+                reply, having = self._send(script, values, replicas, names_server=names_server)
+            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):  # to a new connection
+                reply, having = self._send(script, values, replicas, names_server=names_server)
         answer: dict[str, Any] = orjson.loads(reply)
         return answer, having >= replicas
 
-    def _send(
-        self, script: Script, values: list[str | bytes], replicas: int, meet: Callable[[Any], object] | None
-    ) -> tuple[Any, int]:
+    def _send(self, script: Script, values: list[str | bytes], replicas: int, *, names_server: bool) -> tuple[Any, int]:
         """Send one move, once: 0.04 ms of CPU, where `execute_command` takes 0.10, twelve times a job."""
         pool = self.client.connection_pool
         connection: Any = pool.get_connection()
         try:
-            if meet is not None:
-                meet(connection)
+            sent = [*values, self.server_of(connection)] if names_server else values
             try:
-                reply = _ask(connection, "EVALSHA", script.sha, 0, *values)
+                reply = _ask(connection, "EVALSHA", script.sha, 0, *sent)
             except redis.exceptions.NoScriptError:
                 _ask(connection, "SCRIPT LOAD", script.script)
-                reply = _ask(connection, "EVALSHA", script.sha, 0, *values)
+                reply = _ask(connection, "EVALSHA", script.sha, 0, *sent)
             # WAIT counts the writes of its own connection
             return reply, _ask(connection, "WAIT", replicas, REPLICATED_WITHIN) if replicas else 0
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError):
@@ -208,8 +204,8 @@ def _advice(error: redis.exceptions.RedisError) -> str:
     return "check SWAPLINE_REDIS_URL and the server"
 
 
-MEETING = frozenset({"claim"})
-"""Moves that ask which server they reach, so that attempts are seldom the first to do so, and to wait."""
+NAMING_SERVER = frozenset({"claim"})
+"""Moves that say which server they reach, beside attempts."""
 
 READS = frozenset({"history", "next_inputs", "outlines", "place", "scan", "slots", "snapshot"})
 """Moves that write nothing."""
@@ -221,8 +217,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "adopt": ("shared",),
     "admit": ("shared",),
     "place": ("shared", "accounts", "each_account"),
-    "advance": (*LINE, "refusals", "needs", "tally", "batches"),
-    "claim": (*LINE, "each_account", "sample", "polled"),
+    "advance": (*LINE, "servers", "refusals", "needs", "tally", "batches"),
+    "claim": (*LINE, "servers", "each_account", "sample", "polled"),
     "history": ("shared", "accounts", "meter", "each_account", "sample"),
     "snapshot": (*LINE, "each_account"),
     "next_inputs": LINE,

@@ -7,23 +7,24 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
+import redis.retry
 from kombu import Connection
 
 from support.redis.fixtures import waited_for
 from support.redis.one_address import PASSWORD, OneAddress, admin, one_address
-from swapline_producer.ledger import connect
+from swapline_producer.errors import LedgerUnavailable
+from swapline_producer.ledger import Ledger, connect
 from swapline_producer.ledger.primary import WrongServer
 from swapline_producer.settings import ProducerSettings
 from swapline_workers.dispatch.broker import broker_settings
 from swapline_workers.dispatch.transport import Transport
-from swapline_workers.local.ports import LOOPBACK
+from swapline_workers.local.ports import LOOPBACK, free_port
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
-
-    import redis
 
 WITHIN = 5.0
 """Seconds from the promotion."""
@@ -166,3 +167,13 @@ def test_a_unix_socket_is_reached_the_same_way(tmp_path: Path) -> None:
     ):
         assert client.set("x", "1")
         assert client.client_info()["db"] == 1
+
+
+def test_a_move_says_that_no_server_listens_after_two_connections_were_tried_thrice_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(redis.retry, "sleep", pauses.append)
+    with connect(f"redis://{LOOPBACK}:{free_port()}/0") as client, pytest.raises(LedgerUnavailable):
+        Ledger(client).transitions.renew([])
+    assert pauses == [0.2, 0.4] * 2

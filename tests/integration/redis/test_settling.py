@@ -6,15 +6,16 @@ import os
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.jobs.fakes import FakeReply, FakeVendor, World
 from support.jobs.publishers import RecordingPublisher
 from support.redis.fixtures import new_job, waited_for
-from support.redis.one_address import one_address
+from support.redis.one_address import admin, one_address
 from swapline_producer.contract import FailureCode, Job, State, Step, StepMessage, transitions
+from swapline_producer.contract.accounts import Limits
 from swapline_producer.contract.answers import Advanced, CancelRequested, LostRace
 from swapline_producer.errors import LedgerSettling
 from swapline_producer.ledger import Ledger, connect
@@ -22,9 +23,11 @@ from swapline_producer.ledger.settling import SETTLING_S
 from swapline_workers import errors
 from swapline_workers.core.lifecycle import ROUTES
 from swapline_workers.core.outcomes import STALE, Next
+from swapline_workers.local.ports import LOOPBACK
 from swapline_workers.local.valkey.server import EmbeddedValkey
 from swapline_workers.runtime.attempt_keeper import AttemptKeeper
 from swapline_workers.runtime.session.job_session import JobSession
+from swapline_workers.runtime.shutdown import GracefulShutdown
 from swapline_workers.steps.submit import submit
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     import redis
 
+    from support.redis.fixtures import Time
     from swapline_producer.contract import JobSpec
     from swapline_workers.core.outcomes import Outcome
 
@@ -57,12 +61,6 @@ def with_slot(ledger: Ledger, job: Job) -> Job:
     return found
 
 
-def settled(ledger: Ledger) -> None:
-    """Wait until the server, which has just been started, may be written attempts."""
-    ledger.server()
-    time.sleep(SETTLING_S)
-
-
 def attempt(ledger: Ledger, job: Job) -> Advanced | LostRace | CancelRequested:
     return ledger.transitions.advance(job, transitions.attempted(job, rescue_after=15))
 
@@ -70,7 +68,7 @@ def attempt(ledger: Ledger, job: Job) -> Advanced | LostRace | CancelRequested:
 def test_an_attempt_waits_after_a_restart_and_nothing_else_does(server: EmbeddedValkey) -> None:
     with connect(server.url) as client, connect(server.url) as another:
         ledger = Ledger(client)
-        settled(ledger)
+        ledger.transitions.claim(ROUTES)
         first, second = (with_slot(ledger, queued(ledger, name)) for name in ("a", "b"))
         assert isinstance(attempt(ledger, first), Advanced)
         server.kill()
@@ -86,29 +84,53 @@ def test_an_attempt_waits_after_a_restart_and_nothing_else_does(server: Embedded
             attempt(Ledger(another), third)  # a process that knew no other server
 
 
-def test_a_claim_meets_the_server_so_that_later_attempts_need_not_wait(
-    server: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+def test_servers_settle_from_the_first_claim_or_attempt_on(
+    ledger: Ledger, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swapline_producer.ledger.settling.SETTLING_S", 0.3)
-    with connect(server.url) as client:
-        ledger = Ledger(client)
+    names = ["first"]
+    monkeypatch.setattr(ledger.scripts, "server_of", lambda _: names[-1])
+
+    def seconds_to_wait(job_id: str) -> float:
+        job = with_slot(ledger, queued(ledger, job_id))
+        try:
+            attempt(ledger, job)
+        except LedgerSettling as settling:
+            ended = transitions.failed(job, FailureCode.SUBMIT_UNKNOWN, "", rescue_after=15)
+            assert isinstance(ledger.transitions.advance(job, ended), Advanced)
+            return settling.seconds
+        return 0.0
+
+    ledger.limits.configure(Limits(max_in_flight=50))
+    assert seconds_to_wait("the first server ever") == 0.0
+    names.append("second")
+    assert seconds_to_wait("a server in its place") == 1.5
+    time.pass_(1.0)
+    assert seconds_to_wait("a second later") == 0.5
+    time.pass_(0.5)
+    assert seconds_to_wait("settled") == 0.0
+    names.append("third")
+    ledger.transitions.claim(ROUTES)
+    time.pass_(1.2)
+    assert seconds_to_wait("known by a claim") == 0.3
+    time.pass_(-60)
+    assert seconds_to_wait("the clock is set back") == 0.0
+    names.append("first")
+    assert seconds_to_wait("promoted again, under its old id") == 0.0
+    for number in range(30):
+        names.append(f"{number}")
         ledger.transitions.claim(ROUTES)
-        job = with_slot(ledger, queued(ledger, "a"))
-        server.kill()
-        server.start()
-        ledger.transitions.claim(ROUTES)
-        time.sleep(0.35)
-        assert isinstance(attempt(ledger, job), Advanced)
+    assert ledger.client.zcard(ledger.scripts.key("servers")) == 20
 
 
-def test_an_attempt_waits_after_a_fail_over(tmp_path: Path) -> None:
-    with one_address(tmp_path) as address, connect(address.url) as client:
+def test_an_attempt_waits_after_a_fail_over_also_by_a_worker_that_has_just_begun(tmp_path: Path) -> None:
+    with one_address(tmp_path) as address, connect(address.url) as client, connect(address.url) as another:
         ledger = Ledger(client)
         ledger.transitions.claim(ROUTES)
         job = with_slot(ledger, queued(ledger, "a"))
         address.fail_over()
-        with pytest.raises(LedgerSettling):
-            attempt(ledger, job)
+        for each in (Ledger(another), ledger):
+            with pytest.raises(LedgerSettling):
+                attempt(each, job)
 
 
 def losing_what_follows(server: EmbeddedValkey) -> Callable[[], None]:
@@ -124,6 +146,13 @@ def losing_what_follows(server: EmbeddedValkey) -> Callable[[], None]:
     return lose
 
 
+def perform(session: JobSession, message: StepMessage, world: World) -> Outcome:
+    """Do the step `submit`, with a vendor of its own."""
+    ports = replace(world.ports, writes=session.writes, view=session.view)
+    with session.lease(message.job_id, message.version) as opened:
+        return submit(opened.job, opened.at, ports) if opened else STALE
+
+
 class Pair:
     """Two workers' sessions over one ledger."""
 
@@ -137,19 +166,12 @@ class Pair:
             Ledger(clients[1]), RecordingPublisher(), schedule_wakeup=lambda _: None, pause=self._pause
         )
         for session in (self.first, self.second):
-            assert session.claim().messages == ()  # it has met the server
-        time.sleep(SETTLING_S)
+            assert session.claim().messages == ()
 
     def _pause(self, seconds: float) -> None:
         self.paused.append(seconds)
         assert self.may_go_on.wait(60)
         time.sleep(seconds)
-
-    def perform(self, session: JobSession, message: StepMessage, world: World) -> Outcome:
-        """Do the step `submit`, with a vendor of its own."""
-        ports = replace(world.ports, writes=session.writes, view=session.view)
-        with session.lease(message.job_id, message.version) as opened:
-            return submit(opened.job, opened.at, ports) if opened else STALE
 
 
 @pytest.fixture
@@ -177,7 +199,7 @@ def test_a_call_whose_attempt_was_lost_is_written_before_another_worker_makes_it
     """Redis loses the attempt while a worker makes the call; another worker has the job's slot, and its message."""
     message = message_of(with_slot(pair.ledger, queued(pair.ledger, "a")))
     lose, other = losing_what_follows(pair.server), World()
-    again = threading.Thread(target=pair.perform, args=(pair.second, message, other))
+    again = threading.Thread(target=perform, args=(pair.second, message, other))
 
     def act() -> None:
         lose()
@@ -185,7 +207,7 @@ def test_a_call_whose_attempt_was_lost_is_written_before_another_worker_makes_it
         waited_for(lambda: pair.paused != [] or not again.is_alive())
 
     ours = World(vendor=Meanwhile(act=act))
-    assert isinstance(pair.perform(pair.first, message, ours), Next)
+    assert isinstance(perform(pair.first, message, ours), Next)
     pair.may_go_on.set()
     again.join(60)
     assert (len(ours.vendor.submitted), len(other.vendor.submitted)) == (1, 0)
@@ -226,12 +248,104 @@ def test_an_attempt_that_was_lost_during_its_call_is_written_again_and_settled(
         assert pair.first.leases.all() == [("a", found.version)]
 
     ours = World(vendor=Meanwhile(submission=reply, act=act))
-    pair.perform(pair.first, message, ours)
+    perform(pair.first, message, ours)
     keeper.stop()
     found = pair.ledger.jobs.get("a")
     assert (found.state, found.attempts, found.attempt_open) == (state, 1, False)
     assert pair.ledger.jobs.events("a")[-1].name == note
     assert credits_spent(pair.ledger) == credits_
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        FakeReply(),
+        errors.OutOfCredits("402"),
+        errors.Refused("no", code=FailureCode.NO_FACE_FOUND),
+        errors.Unclear("cut"),
+    ],
+    ids=["accepted", "refused", "rejected", "unknown"],
+)
+def test_a_call_that_ends_while_its_attempt_is_being_written_again_leaves_no_open_attempt(
+    pair: Pair, reply: FakeReply | Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = message_of(with_slot(pair.ledger, queued(pair.ledger, "a")))
+    lose = losing_what_follows(pair.server)
+    writing, ended = threading.Event(), threading.Event()
+    restore, settles = pair.ledger.transitions.restore_attempt, pair.first.leases.settles
+
+    def restore_late(*arguments: Any, **more: Any) -> Any:
+        writing.set()
+        assert ended.wait(60)
+        return restore(*arguments, **more)
+
+    def settle_and_say_so() -> str:
+        token = settles()
+        ended.set()
+        return token
+
+    monkeypatch.setattr(pair.ledger.transitions, "restore_attempt", restore_late)
+    monkeypatch.setattr(pair.first.leases, "settles", settle_and_say_so)
+    keeper = threading.Thread(target=pair.first.attempts.restore)
+
+    def act() -> None:
+        lose()
+        keeper.start()
+        assert writing.wait(60)
+
+    perform(pair.first, message, World(vendor=Meanwhile(submission=reply, act=act)))
+    keeper.join(60)
+    assert not pair.ledger.jobs.get("a").attempt_open
+
+
+def test_a_call_whose_worker_is_still_connected_to_the_demoted_server_is_not_made_again(tmp_path: Path) -> None:
+    """The other worker's connections broke, and lead to the promoted server, which lacks the attempt."""
+    with one_address(tmp_path) as address, connect(address.url) as client, connect(address.url) as another:
+        ledger, other = Ledger(client), World()
+        first = JobSession(ledger, RecordingPublisher(), schedule_wakeup=lambda _: None)
+        second = JobSession(Ledger(another), RecordingPublisher(), schedule_wakeup=lambda _: None)
+        assert second.claim().messages == ()
+        keeper = AttemptKeeper(first.attempts)
+        keeper.start()
+        message = message_of(with_slot(ledger, queued(ledger, "a")))
+        again = threading.Thread(target=perform, args=(second, message, other))
+
+        def act() -> None:
+            old, new = address.primary, address.replica
+            with admin(new) as promoted, admin(old) as demoted:
+                promoted.replicaof("no", "one")
+                address.proxy.upstream = new.port
+                demoted.replicaof(LOOPBACK, str(new.port))
+            again.start()
+            again.join(60)
+
+        address.part()
+        another.connection_pool.disconnect()
+        ours = World(vendor=Meanwhile(act=act))
+        perform(first, message, ours)
+        keeper.stop()
+    assert (len(ours.vendor.submitted), len(other.vendor.submitted)) == (1, 0)
+
+
+def test_a_worker_that_is_stopped_while_an_attempt_waits_says_nothing_of_a_paid_call(
+    server: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(server.url) as client:
+        ledger, ended = Ledger(client), threading.Event()
+
+        def stop(_seconds: float) -> None:
+            shutdown = GracefulShutdown(session, grace=0.2, exit_process=lambda _: ended.set())
+            shutdown.begin(process_ends=True)
+            assert ended.wait(60)
+
+        session = JobSession(ledger, RecordingPublisher(), schedule_wakeup=lambda _: None, pause=stop)
+        session.claim()
+        job = with_slot(ledger, queued(ledger, "a"))
+        server.kill()
+        server.start()
+        with session.leases.lease("a", job.version):
+            assert session.writes.advance(job, transitions.attempted(job, rescue_after=15)) == LostRace()
+    assert [line.levelname for line in caplog.records if line.levelname == "ERROR"] == []
 
 
 def test_a_worker_that_drains_while_it_waits_makes_no_call(server: EmbeddedValkey) -> None:

@@ -401,3 +401,62 @@ def test_a_late_reply_brings_a_job_back_to_the_account_that_was_charged(ledger: 
     assert [message.job_id for message in answer.granted] == ["j3"]
     assert in_use(ledger)[sent.account] == 2  # paid is paid, cap or no cap
     assert {one.name: one.credits_today for one in ledger.pool.views()} == {sent.account: 4, other: 2}
+
+
+def written_again(ledger: Ledger, job_id: str, on: str, attempts: int = 1) -> Advanced:
+    """Write the attempt of a call on an account again, which the ledger has lost."""
+    found = job(ledger, job_id)
+    paying = found.model_copy(update={"account": on, "attempts": attempts, "attempt_open": True})
+    change = transitions.attempted_before(found, paying, rescue_after=15)
+    answer = ledger.transitions.restore_attempt(found, change, token="t")
+    assert isinstance(answer, Advanced)
+    return answer
+
+
+def other_than(account: str) -> str:
+    return {"a": "b", "b": "a"}[account]
+
+
+def test_an_attempt_that_is_written_again_takes_a_slot_of_the_called_account_and_frees_the_others(
+    ledger: Ledger, time: Time
+) -> None:
+    with_accounts(ledger, a=1, b=1)
+    ledger.transitions.claim({})
+    accepted(ledger, "j")
+    left = job(ledger, "j").account
+    called = other_than(left)
+    time.pass_(1)
+    written_again(ledger, "j", on=called)
+    assert {name: ledger.client.zrange(ledger.scripts.key("jobs", name), 0, -1) for name in "ab"} == {
+        left: [],
+        called: ["j"],
+    }
+    levels = {name: ledger.client.hget(ledger.scripts.key("level", name), "now") for name in "ab"}
+    assert levels == {left: "0 1 0 none", called: "1 0 0 none"}
+    assert accepted(ledger, "next") == ["next"]
+    assert job(ledger, "next").account == left
+
+
+def test_credits_of_an_attempt_that_is_written_again_are_given_back_on_the_day_that_counted_them(
+    ledger: Ledger, time: Time
+) -> None:
+    with_accounts(ledger, a=1, b=1)
+    accepted(ledger, "j")
+    called = other_than(job(ledger, "j").account)
+    time.pass_(86_400)
+    paying = written_again(ledger, "j", on=called).job
+    written(ledger, "j", transitions.refused(paying, REFUSED, {}))
+    days = [ledger.client.hgetall(day) for day in ledger.client.scan_iter(match=ledger.scripts.key("spent", "*"))]
+    assert {numbers.get(f"account:{called}", "0") for numbers in days} == {"0"}
+
+
+def test_a_refused_job_whose_attempt_on_another_account_is_written_again_waits_for_no_breaker(ledger: Ledger) -> None:
+    with_accounts(ledger, a=1, b=1)
+    accepted(ledger, "j")
+    left = job(ledger, "j").account
+    written(ledger, "j", transitions.attempted(job(ledger, "j"), rescue_after=15))
+    ledger.pool.set_drained(other_than(left), drained=True)  # else it takes the job over at once
+    written(ledger, "j", transitions.refused(job(ledger, "j"), REFUSED, {}))
+    assert ledger.client.zrange(ledger.scripts.key("refused", left), 0, -1) == ["j"]
+    written_again(ledger, "j", on=other_than(left), attempts=2)
+    assert ledger.client.zrange(ledger.scripts.key("refused", left), 0, -1) == []

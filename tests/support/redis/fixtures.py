@@ -8,7 +8,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis
 
 from swapline_producer.contract import JobSpec, LinkedImage, NewJob
 from swapline_producer.contract.accounts import Limits
@@ -16,7 +15,6 @@ from swapline_producer.contract.requests.new_jobs import fingerprint
 from swapline_producer.ledger import Ledger, connect
 from swapline_producer.ledger.accounts.registry import Vendor
 from swapline_producer.ledger.accounts.workers import AccountShown, WorkerRecord
-from swapline_producer.ledger.settling import SETTLING_S
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
@@ -40,8 +38,6 @@ class Time:
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedValkey]:
     """One server for the whole run, in a folder of its own. No test kills it, so it need not wait for the disk."""
     with EmbeddedValkey(tmp_path_factory.mktemp("valkey"), appendfsync="everysec") as server:
-        with redis.Redis.from_url(server.url) as client:
-            waited_for(lambda: client.info()["uptime_in_seconds"] > SETTLING_S)  # else attempts would wait
         yield server
 
 

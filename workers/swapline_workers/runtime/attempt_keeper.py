@@ -1,4 +1,4 @@
-"""While paid calls are under way, see four times a second that the server in Redis's place knows their attempts."""
+"""Checks while paid calls are under way that Redis has their attempts, also where another server is Redis now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 0.25
-"""A check of one connection, which sends nothing while the connection is open."""
+"""A check is one HELLO, unless another server answers."""
 
 
 class AttemptKeeper(threading.Thread):

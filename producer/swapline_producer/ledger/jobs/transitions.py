@@ -10,10 +10,11 @@ from swapline_producer.contract import FINISHED, Canceling, Job, State, Step, St
 from swapline_producer.contract.answers import Advanced, CancelRequested, Claimed, LostRace, Opened, Released
 from swapline_producer.contract.jobs.replay_facts import input_is_gone
 from swapline_producer.contract.transitions import apply, holds_slot
-from swapline_producer.errors import NotPossible, VendorIdInUse
+from swapline_producer.errors import LedgerSettling, NotPossible, VendorIdInUse
 from swapline_producer.ledger.jobs.batches import counted
 from swapline_producer.ledger.jobs.record import job_of, written
 from swapline_producer.ledger.scripts import LedgerPart, granted, listed, sparse
+from swapline_producer.ledger.settling import SETTLING_S
 from swapline_producer.ledger.webhooks import index_changes
 from swapline_producer.storage.keys import result_folder
 
@@ -72,6 +73,7 @@ class Transitions(LedgerPart):
             "token": token or new_token(),
             "after": after,
             "on": job.account if attempt else "",
+            "settling_ms": round(SETTLING_S * 1000) if attempt else False,
             "slot": slot,
             "stamps": {name: round(seconds * 1000) for name, seconds in change.stamps.items()},
             "in_line": change.in_line,
@@ -92,6 +94,8 @@ class Transitions(LedgerPart):
             answer, replicated = self._scripts.run_attempt(**sparse(arguments))
         else:
             answer, replicated = self._scripts.run("advance", **sparse(arguments)), True
+        if settling := answer.get("settling"):
+            raise LedgerSettling(settling / 1000)
         if answer.get("unheld"):
             raise NotPossible(input_is_gone(job.job_id))
         if owner := answer.get("owner"):

@@ -7,11 +7,13 @@ attempt is written again, while others wait (`LedgerSettling`).
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swapline_producer.contract import transitions
 from swapline_producer.contract.answers import Advanced
+from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.core.log_events import LogEvent
 from swapline_workers.telemetry import context
 
@@ -30,7 +32,7 @@ BEHIND = {"event_name": LogEvent.LEDGER_BEHIND}
 
 @dataclass(slots=True, eq=False)
 class OpenAttempt:
-    """One call: its job once the attempt was written, under `token`, to a server or an earlier one."""
+    """A call under way: its job as the attempt was written, and the replication id of a server that has it."""
 
     job: Job
     token: str
@@ -47,6 +49,7 @@ class Attempts:
         self._leases = leases
         self._dispatch = dispatch
         self._written: dict[str, OpenAttempt] = {}
+        self._restoring = threading.Lock()
         self.on_written: Callable[[], None] = lambda: None
         """Called after each attempt."""
 
@@ -64,15 +67,28 @@ class Attempts:
     def restore(self) -> None:
         """Write again what a server that took another's place has lost. Raises LedgerUnavailable."""
         attempts = self.open()
-        server = self._ledger.server() if attempts else ""
+        server = self._ledger.server(confirm=True) if attempts else ""
         unsure = [attempt for attempt in attempts if attempt.server != server]
         if not unsure:
             return
         found = self._ledger.jobs.get_many([attempt.job.job_id for attempt in unsure], unreadable=[])
         jobs = {job.job_id: job for job in found}
+        failure: LedgerUnavailable | None = None
         for attempt in unsure:
-            if self._is_known(attempt, jobs.get(attempt.job.job_id)):
-                attempt.server = server
+            try:
+                with self._restoring:
+                    known = self._is_known(attempt, jobs.get(attempt.job.job_id))
+            except LedgerUnavailable as error:  # one bad record must not keep the others from it
+                failure = error
+            else:
+                attempt.server = server if known else attempt.server
+        if failure is not None:
+            raise failure
+
+    def wait_for_restoration(self) -> None:
+        """Wait until no attempt is being written again; none is any more whose call has ended."""
+        with self._restoring:
+            return
 
     def _is_known(self, attempt: OpenAttempt, found: Job | None) -> bool:
         """Have the ledger know an attempt; False where its job moved meanwhile."""

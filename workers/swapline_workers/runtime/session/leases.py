@@ -53,6 +53,10 @@ class Leases:
         )
         return not self.draining
 
+    def end_paying(self) -> None:
+        """Note that this thread's paid call does not begin yet."""
+        self._paying.pop(threading.get_ident(), None)
+
     def settles(self) -> str:
         """Return the token of this thread's attempt, to the first write that follows; else an empty one."""
         thread = threading.get_ident()

@@ -57,7 +57,7 @@ class OutageRetry:
             try:
                 return ask()
             except LedgerSettling as settling:
-                log.info("%s", settling)
+                log.info("paid calls wait: %s", settling)
                 self._pause(settling.seconds)
 
     def _repeat(self, ask: Callable[[], T], job: Job, result: Mapping[str, object], thread: int) -> T:

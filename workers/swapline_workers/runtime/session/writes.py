@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from swapline_producer.contract import Job, State, transitions
 from swapline_producer.contract.answers import CancelRequested, LostRace
-from swapline_producer.errors import NotReplicated
+from swapline_producer.errors import LedgerSettling, NotReplicated
 from swapline_producer.ledger import new_token
 from swapline_workers.core.outcomes import CanceledInstead
 from swapline_workers.runtime.session.attempts import OpenAttempt
@@ -123,14 +123,19 @@ class Writes:
         if not self._leases.begin_paying(token):
             self._ledger.transitions.release([(job.job_id, job.version)])
             return LostRace()
-        with self._leases.writing(job.job_id):
-            written = self._write(job, change, token)
+        try:
+            with self._leases.writing(job.job_id):
+                written = self._write(job, change, token)
+        except LedgerSettling:
+            self._leases.end_paying()
+            raise
         if isinstance(written, Job):
             self._attempts.written(OpenAttempt(written, token, rescue_after=change.due_in or 0.0, server=server))
         return written
 
     def _restored(self, job: Job) -> Job | None:
         """Return a job at the version at which its attempt was written again."""
+        self._attempts.wait_for_restoration()
         found = self.reread(job)
         if found is None or not found.attempt_open or found.attempts != job.attempts:
             return None

@@ -5,6 +5,7 @@
 -- input.token                         a name for this change: repeated after a lost reply it is answered as written
 -- input.after                         the name of the change that made this version, where another may have made it again
 -- input.on                            the account that is about to be called, which must have given the slot
+-- input.settling_ms                   of an attempt: how long none is written to a server that has taken another's place
 -- input.to                            the new state
 -- input.set {name = value}             fields to write; input.unset {name, …} fields to remove
 -- input.stamps {name = ms}            fields set to now + ms
@@ -26,6 +27,7 @@
 -- Returns {version, due, opens_at (while a limit of time stops the line), granted, records (of the first of them,
 -- {ID = {name, value, …}})}, {stale = true} after a lost race,
 -- {stale = true, canceling} where the job is to be canceled since it was read,
+-- {settling = ms} where the attempt must wait as long for a server that has just come back,
 -- {unheld = true} where its input is gone and it cannot go back into the line, {owner = ID} where the vendor's id is
 -- that of another job.
 
@@ -77,6 +79,9 @@ end
 
 if (have[9] or '') ~= (input.canceling or '') then return answer({stale = true, canceling = have[9] or ''}) end
 
+local left_to_settle = input.settling_ms and settling(ARGV[4], input.settling_ms) or 0
+if left_to_settle > 0 then return answer({settling = left_to_settle}) end
+
 local to, finished = input.to, input.finished
 
 -- A reply that came too late for its slot: the job belongs to the account that was charged.
@@ -101,6 +106,7 @@ if left then
   use(left)
   redis.call('ZREM', own('slots'), input.id)
   redis.call('ZREM', key('jobs', left), input.id)
+  redis.call('ZREM', own('refused'), input.id)
   if state == 'SUBMITTING' and have[10] ~= '1' then spend(have[5], -CREDITS_PER_JOB, tonumber(have[8])) end -- unsent
   use(charged)
   if state ~= 'QUEUED' then spend(have[5], CREDITS_PER_JOB) end
@@ -134,7 +140,7 @@ local function set(name, value)
   new[name] = value
 end
 if state ~= to then set('state', to) end
-if forgotten then set('spent_on', today) end
+if forgotten or left and state ~= 'QUEUED' then set('spent_on', today) end
 set('version', tostring(new_version))
 set('token', input.token)
 for name, value in pairs(input.set or NONE) do set(name, value) end
@@ -174,6 +180,7 @@ if #unset > 0 then redis.call('HDEL', job, unpack(unset)) end
 if state == 'QUEUED' and to ~= 'QUEUED' then leave_line(input.id, have[4], have[5]) end
 -- A requeued job keeps its original queue time.
 move(input.id, state, to, state == 'SUBMITTING' and to == 'QUEUED' and have[6] or nil)
+if left and state == to then redis.call('ZADD', key('jobs', account or 'default'), AT[to], input.id) end
 if state ~= to then
   local was = {priority = have[4], created_at = have[6], attempt_open = have[10], submitted_at = have[12] or at,
     terminal_at = have[13] or at}
@@ -241,7 +248,7 @@ if finished then
 end
 -- Where no job took or left a slot or the line, the meter is up to date.
 local unmoved = state == to or state == 'STORING' and to ~= 'QUEUED' and not had_slot and not input.slot
-unmoved = unmoved and not input.trip and not store_changed
+unmoved = unmoved and not left and not input.trip and not store_changed
 local names, ended_in_line = nil, state == 'QUEUED' and not left and not joins -- nothing is free by that
 if accounts() and not store_changed then
   names = joins and pooled.idle(input.id) or {}

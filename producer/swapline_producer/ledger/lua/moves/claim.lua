@@ -17,6 +17,7 @@ local TRIES = {submit = 9, poll = 10, finalize = 11, notify = 12} -- the field t
 local TICK = 50 -- ms: polls that were put off go in groups, so that dispatchers wake up 20 times a second at most
 local SILENT = 10000 -- ms without a claim after which a dispatcher counts no more, unless the rescue is longer
 local LAPSE = 1000 -- ms after which a place in the row of polls is lost: after an outage they must not go all at once
+if ARGV[4] then met_at(ARGV[4]) end -- so that attempts seldom meet a server first, and have to wait
 local rescue = rescue_at() - at
 local messages, rescued, postponed = {}, 0, 0
 

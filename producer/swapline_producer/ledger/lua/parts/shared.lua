@@ -3,6 +3,7 @@
 -- ARGV[1]  the key prefix, P below
 -- ARGV[2]  the time in milliseconds, or '' for the server's own clock (tests pass theirs)
 -- ARGV[3]  the move's arguments as JSON
+-- ARGV[4]  the replication id of the server, of moves that ask for it (see servers.lua)
 --
 -- Keys
 --   P:job:ID          hash    one job, every field as text; `holds_input` while it may need its stored input
@@ -69,6 +70,7 @@
 --   P:webhook_secrets:TENANT  hash  SECRET_ID -> secret, created_at, until: JSON (ledger/tenants/webhook_secrets.py)
 --   P:workers         hash    WORKER -> its record, JSON (ledger/accounts/workers.py); `at` is when it was last seen
 --   P:owner           hash    name: of this installation, as its store has it; stored: that a store has it
+--   P:servers         zset    REPLICATION_ID -> when a worker first met that server: see servers.lua
 --   P:purging         zset    ID -> when to try again to purge it (jobs that have not ended)
 --   P:tomb:ID         string  a purged job: when and why, JSON
 

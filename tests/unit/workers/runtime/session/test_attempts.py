@@ -33,7 +33,7 @@ class Ledger:
 
     found: Job | None
     name: str = "first"
-    refusals: list[LostRace | CancelRequested] = field(default_factory=list)
+    refusals: list[LostRace | CancelRequested | LedgerUnavailable] = field(default_factory=list)
     reads: int = 0
     written: list[tuple[Job, Change, str]] = field(default_factory=list)
 
@@ -45,17 +45,21 @@ class Ledger:
     def transitions(self) -> Ledger:
         return self
 
-    def server(self) -> str:
+    def server(self, *, confirm: bool) -> str:
+        assert confirm
         return self.name
 
     def get_many(self, job_ids: Sequence[str], unreadable: list[UnreadableRecord]) -> list[Job]:
-        assert (list(job_ids), unreadable) == ([PAYING.job_id], [])
+        assert ({*job_ids}, unreadable) == ({PAYING.job_id}, [])
         self.reads += 1
         return [self.found] if self.found else []
 
     def restore_attempt(self, job: Job, change: Change, *, token: str) -> Advanced | LostRace | CancelRequested:
         if self.refusals:
-            return self.refusals.pop()
+            refusal = self.refusals.pop()
+            if isinstance(refusal, LedgerUnavailable):
+                raise refusal
+            return refusal
         self.written.append((job, change, token))
         self.found = transitions.apply(job, change, 5)
         other = StepMessage(step=Step.SUBMIT, job_id="other", version=2)
@@ -133,6 +137,16 @@ def test_a_job_that_moved_meanwhile_is_read_again(process: Process, refusal: Los
     for _ in range(3):
         process.attempts.restore()
     assert (process.ledger.reads, len(process.ledger.written)) == (2, 1)
+
+
+def test_one_record_that_cannot_be_written_keeps_no_other_from_it(process: Process) -> None:
+    process.ledger.name = "second"
+    process.ledger.refusals = [LedgerUnavailable("WRONGTYPE")]
+    process.leases._paying[0] = "other"  # another thread's
+    process.attempts.written(OpenAttempt(PAYING, "other", rescue_after=15.0, server="first"))
+    with pytest.raises(LedgerUnavailable):
+        process.attempts.restore()
+    assert [token for _, _, token in process.ledger.written] == ["other"]
 
 
 def test_a_call_that_has_ended_is_left_to_the_thread_that_writes_its_outcome(process: Process) -> None:
