@@ -59,7 +59,7 @@ ACCOUNT_MUTANTS = (
     Mutant(
         "an account is given a version that it does not have",
         "",
-        ("if version ~= '' and one.speaks and not one.speaks[version] then", "if false then"),
+        ("if version ~= '' and not one.speaks[version] then", "if false then"),
     ),
     Mutant(
         "a refused job waits although another account is well",

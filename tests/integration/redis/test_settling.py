@@ -113,7 +113,7 @@ def test_servers_settle_from_the_first_claim_or_attempt_on(
     time.pass_(1.2)
     assert seconds_to_wait("known by a claim") == 0.3
     time.pass_(-60)
-    assert seconds_to_wait("the clock is set back") == 0.0
+    assert seconds_to_wait("after a step back of the time") == 0.0
     names.append("first")
     assert seconds_to_wait("promoted again, under its old id") == 0.0
     for number in range(30):
@@ -279,13 +279,13 @@ def test_a_call_that_ends_while_its_attempt_is_being_written_again_leaves_no_ope
         assert ended.wait(60)
         return restore(*arguments, **more)
 
-    def settle_and_say_so() -> str:
+    def settle_noted() -> str:
         token = settles()
         ended.set()
         return token
 
     monkeypatch.setattr(pair.ledger.transitions, "restore_attempt", restore_late)
-    monkeypatch.setattr(pair.first.leases, "settles", settle_and_say_so)
+    monkeypatch.setattr(pair.first.leases, "settles", settle_noted)
     keeper = threading.Thread(target=pair.first.attempts.restore)
 
     def act() -> None:
@@ -327,7 +327,7 @@ def test_a_call_whose_worker_is_still_connected_to_the_demoted_server_is_not_mad
     assert (len(ours.vendor.submitted), len(other.vendor.submitted)) == (1, 0)
 
 
-def test_a_worker_that_is_stopped_while_an_attempt_waits_says_nothing_of_a_paid_call(
+def test_a_worker_that_is_stopped_while_an_attempt_waits_reports_no_paid_call(
     server: EmbeddedValkey, caplog: pytest.LogCaptureFixture
 ) -> None:
     with connect(server.url) as client:

@@ -88,13 +88,13 @@ class Counted:
     def __init__(self, storage: Storage, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
         self._storage = storage
         self.asked: list[str] = []
-        run = ledger.scripts.run
+        run = ledger.scripts._run
 
-        def counted(move: str, **arguments: Any) -> dict[str, Any]:
+        def counted(move: str, arguments: dict[str, Any], **more: Any) -> tuple[dict[str, Any], bool]:
             self.asked.append(move)
-            return run(move, **arguments)
+            return run(move, arguments, **more)
 
-        monkeypatch.setattr(ledger.scripts, "run", counted)
+        monkeypatch.setattr(ledger.scripts, "_run", counted)
 
     def __getattr__(self, name: str) -> Any:
         self.asked.append(name)

@@ -16,5 +16,5 @@ end
 -- write again meanwhile.
 local function settling(server, most)
   local left = met_at(server) + most - at
-  return left <= most and left or 0 -- else the clock was set back
+  return left <= most and left or 0 -- else the server's time was set back
 end
