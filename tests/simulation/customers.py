@@ -97,6 +97,7 @@ class Customer:
         world.orders[self._order.name] = self._order
         self._job_id: str | None = None
         world.vendor.fate[f"j{number}"] = self._fate
+        world.order_of[f"j{number}"] = self._order
 
     def run(self) -> None:
         """Send the request until there is an answer; cancel it later."""
