@@ -93,8 +93,6 @@ NOT_COVERED = """
 - A call whose attempt a restart has lost, and whose worker died, stood still or could not reach Redis after its return:
   it may be paid again, as [failure modes](failure-modes.md) says. That its result is not written to the second attempt
   is shown by tests of their own: in worlds such pairs on two accounts are too rare.
-- Deliberate faults are tried on worlds from seed 1 on. `a changed file is not read again` was not found in a minute
-  from there (56 worlds); from seed 1000 on it was.
 - Replicas that are waited for; fail-overs to them, beyond the writes that are lost.
 - Replays of jobs that have ended. The gateway's server, below its routes.
 - Learned service times: polls follow the bounded schedule.

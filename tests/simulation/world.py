@@ -59,6 +59,18 @@ class Scenario:
     """The faults that are kept, by the numbers of their points (negative: the world's own); None: all."""
 
 
+def several_accounts(seed: int) -> bool:
+    """Whether a seed's world has several accounts."""
+    rng, _ = _begin(seed)
+    return len(draw_accounts(rng, 0)) > 1
+
+
+def _begin(seed: int) -> tuple[random.Random, float]:
+    """Return what a world draws from, and the first that it has drawn: the share of calls on which faults fall."""
+    rng = random.Random(f"{seed}/world")  # noqa: S311 -- reproducible, not secret
+    return rng, rng.choice((0.002, 0.01, 0.02, 0.04))
+
+
 @dataclass
 class World:
     """A world at work."""
@@ -94,11 +106,11 @@ class World:
 
     def __post_init__(self) -> None:
         seed = self.scenario.seed
-        self.rng = random.Random(f"{seed}/world")  # noqa: S311 -- reproducible, not secret
+        self.rng, rate = _begin(seed)
         rng = self.rng
         self.prefix = "sim"
         self.pool = self.server.connection_pool
-        self.faults = Faults(seed, rng.choice((0.002, 0.01, 0.02, 0.04)), self.scenario.only)
+        self.faults = Faults(seed, rate, self.scenario.only)
         self.jump_ms = 0
         self.accounts = draw_accounts(rng, self.scenario.jobs)
         self.slots = sum(account.slots for account in self.accounts.values())
