@@ -172,7 +172,8 @@ def _mutants(found: list[dict[str, Any]]) -> str:
         for line in found
     )
     return (
-        f"\n## Deliberate faults\n\nOf {len(found)} deliberate faults that were tried {caught} were found.\n\n"
+        f"\n## Deliberate faults\n\nOf {len(found)} deliberate faults that were tried {caught} were found: on worlds"
+        " from seed 1 on and,\nwhere a fault needs several accounts, on those that have them.\n\n"
         f"| fault | seed | worlds | seconds |\n|---|---|---|---|\n{rows}"
         + (EARLIER_FAULTS if any("earlier" in line for line in found) else "")
     )
