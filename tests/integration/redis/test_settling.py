@@ -245,7 +245,7 @@ def test_an_attempt_that_was_lost_during_its_call_is_written_again_and_settled(
         waited_for(lambda: pair.ledger.jobs.get("a").attempt_open)
         found = pair.ledger.jobs.get("a")
         assert (found.state, found.attempts, found.slot) == (State.SUBMITTING, 1, True)
-        assert pair.first.leases.all() == [("a", found.version)]
+        waited_for(lambda: pair.first.leases.all() == [("a", found.version)])
 
     ours = World(vendor=Meanwhile(submission=reply, act=act))
     perform(pair.first, message, ours)
