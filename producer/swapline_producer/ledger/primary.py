@@ -12,7 +12,7 @@ import redis
 from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError, RedisError, ResponseError
 from redis.sentinel import SentinelConnectionPool, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from swapline_producer.ledger.settling import replication_id
+from swapline_producer.ledger.servers import replication_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from swapline_producer.contract import Step, StepMessage
 from swapline_producer.contract.values import DEFAULT_ACCOUNT
 from swapline_producer.errors import LedgerUnavailable, NotReplicated
 from swapline_producer.ledger.primary import WrongServer
-from swapline_producer.ledger.settling import server_of
+from swapline_producer.ledger.servers import server_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping

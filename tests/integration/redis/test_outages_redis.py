@@ -16,12 +16,13 @@ import redis
 from chaos.proxy import Fault, Proxies
 from support.jobs.factories import enqueued
 from support.redis.fixtures import waited_for
+from support.redis.lost_writes import losing_what_follows
 from swapline_producer.contract import State
 from swapline_producer.errors import LedgerUnavailable
 from swapline_workers.local.valkey.server import EmbeddedValkey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from pathlib import Path
 
     from support.programs.installation import Installation
@@ -131,20 +132,6 @@ def test_a_redis_that_refuses_writes_stops_everything_and_loses_nothing(
         done = ended(producer, jobs)
         assert worker.child.poll() is None
     paid_once(own, done)
-
-
-def losing_what_follows(server: EmbeddedValkey) -> Callable[[], None]:
-    """Return what starts a server again without the writes that are made from now on."""
-    waited_for((server.folder / "appendonlydir").exists)
-    kept = {file: file.stat().st_size for file in (server.folder / "appendonlydir").iterdir()}
-
-    def lose() -> None:
-        server.kill()
-        for file, size in kept.items():
-            os.truncate(file, size)
-        server.start()
-
-    return lose
 
 
 def test_a_redis_that_lost_its_last_second_is_sent_again_what_was_paid(own: Installation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import pytest
 from support.jobs.fakes import FakeReply, FakeVendor, World
 from support.jobs.publishers import RecordingPublisher
 from support.redis.fixtures import new_job, waited_for
+from support.redis.lost_writes import losing_what_follows
 from support.redis.one_address import OneAddress, admin, one_address
 from swapline_producer.contract import FailureCode, Job, State, Step, StepMessage, transitions
 from swapline_producer.contract.accounts import Limits
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from support.redis.fixtures import Time
     from swapline_producer.contract import JobSpec
-    from swapline_workers.core.outcomes import Outcome
+    from swapline_workers.core.outcomes import Outcome, Refused
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def attempt(ledger: Ledger, job: Job) -> Advanced | LostRace | CancelRequested:
 @pytest.fixture
 def _long_settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that is slow is not over it."""
-    monkeypatch.setattr("swapline_producer.ledger.jobs.transitions.SETTLING_S", 600.0)
+    monkeypatch.setattr("swapline_producer.ledger.jobs.transitions.ATTEMPT_DELAY_ON_NEW_SERVER_S", 600.0)
 
 
 @pytest.mark.usefixtures("_long_settling")
@@ -137,19 +137,6 @@ def test_an_attempt_waits_after_a_fail_over_also_by_a_worker_that_has_just_begun
         for each in (Ledger(another), ledger):
             with pytest.raises(LedgerSettling):
                 attempt(each, job)
-
-
-def losing_what_follows(server: EmbeddedValkey) -> Callable[[], None]:
-    """Return what starts the server again without the writes that are made from now on."""
-    kept = {file: file.stat().st_size for file in (server.folder / "appendonlydir").iterdir()}
-
-    def lose() -> None:
-        server.kill()
-        for file, size in kept.items():
-            os.truncate(file, size)
-        server.start()
-
-    return lose
 
 
 def perform(session: JobSession, message: StepMessage, world: World) -> Outcome:
@@ -354,6 +341,15 @@ def test_a_call_whose_worker_is_still_connected_to_the_demoted_server_is_not_mad
     assert (len(ours.vendor.submitted), len(other.vendor.submitted)) == (1, 0)
 
 
+def attempt_after_restart(server: EmbeddedValkey, ledger: Ledger, session: JobSession) -> Job | Refused:
+    session.claim()
+    job = with_slot(ledger, queued(ledger, "a"))
+    server.kill()
+    server.start()
+    with session.leases.lease("a", job.version):
+        return session.writes.advance(job, transitions.attempted(job, rescue_after=15))
+
+
 def test_a_worker_that_is_stopped_while_an_attempt_waits_reports_no_paid_call(
     server: EmbeddedValkey, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -366,12 +362,7 @@ def test_a_worker_that_is_stopped_while_an_attempt_waits_reports_no_paid_call(
             assert ended.wait(60)
 
         session = JobSession(ledger, RecordingPublisher(), schedule_wakeup=lambda _: None, pause=stop)
-        session.claim()
-        job = with_slot(ledger, queued(ledger, "a"))
-        server.kill()
-        server.start()
-        with session.leases.lease("a", job.version):
-            assert session.writes.advance(job, transitions.attempted(job, rescue_after=15)) == LostRace()
+        assert attempt_after_restart(server, ledger, session) == LostRace()
     assert [line.levelname for line in caplog.records if line.levelname == "ERROR"] == []
 
 
@@ -383,11 +374,6 @@ def test_a_worker_that_drains_while_it_waits_makes_no_call(server: EmbeddedValke
             session.drain()
 
         session = JobSession(ledger, RecordingPublisher(), schedule_wakeup=lambda _: None, pause=drain)
-        session.claim()
-        job = with_slot(ledger, queued(ledger, "a"))
-        server.kill()
-        server.start()
-        with session.leases.lease("a", job.version):
-            assert session.writes.advance(job, transitions.attempted(job, rescue_after=15)) == LostRace()
+        assert attempt_after_restart(server, ledger, session) == LostRace()
         [message] = session.claim().messages
         assert (message.job_id, ledger.jobs.get("a").attempts) == ("a", 0)

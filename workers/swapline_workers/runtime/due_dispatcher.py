@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING
 
 from swapline_producer.errors import LedgerUnavailable, WrongOwner
-from swapline_producer.ledger.settling import SETTLING_S
 from swapline_workers.core.log_events import LogEvent
 
 if TYPE_CHECKING:
@@ -41,6 +40,9 @@ CLAIM_LIMIT = 200
 """Entries of one claim: 1 ms of the server's time."""
 
 RECONNECT_DELAY_S = 1.0
+
+CLAIM_DELAY_AFTER_OUTAGE_S = 1.5
+"""Replies to paid calls are written first, else jobs are HELD."""
 
 RENEWALS = 3
 """Renewals of a lease before a rescue: two may fail."""
@@ -165,8 +167,8 @@ class DueDispatcher(threading.Thread):
     def _settling(self) -> float:
         if not self.away:
             return 0.0
-        if self._claims_from is None:  # results of paid calls are written first, else jobs are HELD
-            self._claims_from = time.monotonic() + SETTLING_S
+        if self._claims_from is None:
+            self._claims_from = time.monotonic() + CLAIM_DELAY_AFTER_OUTAGE_S
         return self._claims_from - time.monotonic()
 
     def _found(self) -> None:

@@ -14,7 +14,7 @@ from swapline_producer.errors import LedgerSettling, NotPossible, VendorIdInUse
 from swapline_producer.ledger.jobs.batches import counted
 from swapline_producer.ledger.jobs.record import job_of, written
 from swapline_producer.ledger.scripts import LedgerPart, granted, listed, sparse
-from swapline_producer.ledger.settling import SETTLING_S
+from swapline_producer.ledger.servers import ATTEMPT_DELAY_ON_NEW_SERVER_S
 from swapline_producer.ledger.webhooks import index_changes
 from swapline_producer.storage.keys import result_folder
 
@@ -73,7 +73,7 @@ class Transitions(LedgerPart):
             "token": token or new_token(),
             "after": after,
             "on": job.account if attempt else "",
-            "settling_ms": round(SETTLING_S * 1000) if attempt else False,
+            "settling_ms": round(ATTEMPT_DELAY_ON_NEW_SERVER_S * 1000) if attempt else False,
             "slot": slot,
             "stamps": {name: round(seconds * 1000) for name, seconds in change.stamps.items()},
             "in_line": change.in_line,

@@ -56,7 +56,7 @@ class AwayLedger:
 def test_the_ledger_is_back_when_something_could_be_claimed_and_that_is_reported_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for name in ("RECONNECT_DELAY_S", "SETTLING_S"):
+    for name in ("RECONNECT_DELAY_S", "CLAIM_DELAY_AFTER_OUTAGE_S"):
         monkeypatch.setattr(due_dispatcher, name, 0.001)
     caplog.set_level(logging.INFO)
     ledger = AwayLedger()
@@ -81,7 +81,7 @@ def test_a_ledger_that_is_back_is_left_alone_for_a_while_before_the_first_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(due_dispatcher, "RECONNECT_DELAY_S", 0.001)
-    monkeypatch.setattr(due_dispatcher, "SETTLING_S", 0.2)
+    monkeypatch.setattr(due_dispatcher, "CLAIM_DELAY_AFTER_OUTAGE_S", 0.2)
     ledger = AwayLedger()
     dispatcher = dispatcher_over(ledger)
     dispatcher.start()

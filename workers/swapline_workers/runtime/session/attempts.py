@@ -32,7 +32,10 @@ BEHIND = {"event_name": LogEvent.LEDGER_BEHIND}
 
 @dataclass(slots=True, eq=False)
 class OpenAttempt:
-    """A call under way: its job as the attempt was written, and the replication id of a server that has it."""
+    """A call under way: its job once the attempt was written, and the replication id of a server that has it.
+
+    `rescue_after` in seconds.
+    """
 
     job: Job
     token: str
@@ -41,7 +44,7 @@ class OpenAttempt:
 
 
 class Attempts:
-    """At most one for each thread. Thread-safe."""
+    """The attempts of this process's calls under way, at most one for each thread. Thread-safe."""
 
     def __init__(self, ledger: Ledger, leases: Leases, dispatch: Dispatch) -> None:
         """Begin without calls."""

@@ -24,9 +24,10 @@ OUTAGE_LIMIT_S = 300.0
 
 
 LONGEST_PAUSE_S = 0.25
-"""Replies to paid calls are written before claims and attempts go on, SETTLING_S after Redis's return.
+"""Replies to paid calls are written before claims and attempts go on after Redis's return.
 
-A ledger that forgot the attempt would have the job paid again.
+See CLAIM_DELAY_AFTER_OUTAGE_S and ATTEMPT_DELAY_ON_NEW_SERVER_S: a ledger that forgot the attempt would have the job
+paid again.
 """
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-SETTLING_S = 1.5
-"""From the first claim or attempt on: then attempts and results of paid calls are written again."""
+ATTEMPT_DELAY_ON_NEW_SERVER_S = 1.5
+"""From the first claim or attempt at a server that takes another's place until attempts are written to it."""
 
 REPLICATION_ID = re.compile(rb"^master_replid:(\w+)", re.MULTILINE)
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from swapline_producer.ledger.settling import UNKNOWN, replication_id, server_of
+from swapline_producer.ledger.servers import UNKNOWN, replication_id, server_of
 
 INFO = "# Replication\r\nrole:master\r\nmaster_replid:5f2c\r\nmaster_replid2:0000\r\n"
 
