@@ -27,7 +27,8 @@ def build(package: Path, folder: Path) -> list[Path]:
     [sdist] = folder.glob(f"swapline_{package.name}-*.tar.gz")
     with tempfile.TemporaryDirectory() as unpacked:
         with tarfile.open(sdist) as archive:
-            archive.extractall(unpacked, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # not in 3.11.2
+            archive.extractall(unpacked)  # noqa: S202 -- our own
         [source] = Path(unpacked).iterdir()
         _hatchling(source, "wheel", folder)
     return [sdist, *folder.glob(f"swapline_{package.name}-*.whl")]

@@ -83,7 +83,8 @@ def add_mermaid(pages: Path) -> None:
             ["npm", "pack", "--silent", MERMAID], cwd=folder, check=True, capture_output=True, text=True
         )
         with tarfile.open(Path(folder, packed.stdout.strip())) as archive:
-            archive.extract("package/dist/mermaid.min.js", folder, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # not in 3.11.2
+            archive.extract("package/dist/mermaid.min.js", folder)
         shutil.copy(Path(folder, "package/dist/mermaid.min.js"), pages / "mermaid.min.js")
 
 
